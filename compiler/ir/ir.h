@@ -121,6 +121,7 @@ struct ir_block {
 };
 
 enum ir_axis_kind {
+    IR_AXIS_PROGRAM, /* this program owns one element: index{a} is a scalar, never an axis of a value */
     IR_AXIS_GRID,  /* this program owns one tile of it */
     IR_AXIS_HELD,  /* the whole range in one tile */
     IR_AXIS_SWEPT, /* walked by sweep ops; usable inside them (held values over it keep `tile` lanes) */
@@ -131,9 +132,9 @@ struct ir_axis {
     const char *name;
     enum ir_axis_kind kind;
     struct span at;
-    int64_t tile;              /* elements held at once; 1 for a grid scalar */
+    int64_t tile;              /* elements held at once; PROGRAM: 1; PART: parts, 0 until a pass picks */
     struct ir_value *lo, *hi;  /* scalars (index), defined at the top of the body; PART: NULL */
-    struct ir_value *bound;    /* GRID: upper limit of hi - lo the host knows, or NULL: hi is a host value */
+    struct ir_value *bound;    /* GRID, PROGRAM: upper limit of hi - lo the host knows, or NULL: hi is a host value */
     uint8_t parent;            /* PART: the axis it partitions */
     bool full;                 /* proven: a tile never sticks out of lo .. hi */
 };
@@ -177,7 +178,8 @@ struct ir_func {
     struct span at;
     VEC(struct ir_param) params;
     VEC(struct ir_tensor) tensors;
-    VEC(struct ir_axis) axes; /* grid axes first, in declaration order (the first is outermost) */
+    VEC(struct ir_axis) axes; /* in declaration order; of PROGRAM and GRID axes the first is outermost:
+                                 program = ((tile of 1st) * tiles of 2nd + tile of 2nd) * ... */
     VEC(struct ir_setting) settings;
     struct ir_block *body;
     uint32_t value_count;

@@ -1,0 +1,13 @@
+# Writes OUT: the texts of FILES (relative to ROOT) as C arrays, and one table of them.
+set(text "/* Generated from kernels.ldsl/ by tools/embed.cmake. */\n#include \"builtin.h\"\n\n")
+set(table "")
+set(i 0)
+foreach(file IN LISTS FILES)
+    file(READ ${ROOT}/${file} hex HEX)
+    string(REGEX REPLACE "(..)" "0x\\1," bytes "${hex}")
+    string(APPEND text "static const char file_${i}[] = {${bytes}0};\n")
+    string(APPEND table "    {\"${file}\", file_${i}, sizeof file_${i} - 1},\n")
+    math(EXPR i "${i} + 1")
+endforeach()
+string(APPEND text "\nconst struct builtin_file builtin_files[] = {\n${table}    {0, 0, 0},\n};\n")
+file(WRITE ${OUT} "${text}")
