@@ -3,6 +3,7 @@
 #define LDSL_H
 
 #include <ldsl/artifact.h>
+#include <ldsl/cache.h>
 #include <ldsl/compile.h>
 #include <ldsl/diag.h>
 #include <ldsl/dtype.h>

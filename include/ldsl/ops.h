@@ -15,30 +15,30 @@ typedef struct ldsl_op_param {
     const char *name;
     enum ldsl_param_role role;
     enum ldsl_param_kind kind;
-    bool is_const;            /* each value is a variant */
-    bool optional;            /* tensor marked ? */
+    bool is_const; /* each value is a variant */
+    bool optional; /* tensor marked ? */
     bool has_default;
-    const char *generic;      /* element type is this generic; NULL: dtype */
+    const char *generic; /* element type is this generic; NULL: dtype */
     enum ldsl_dtype dtype;
-    uint32_t rank;            /* tensors */
+    uint32_t rank;                   /* tensors */
     const char *dims[LDSL_MAX_RANK]; /* each dim as written: "R", "2 * F" */
-    double default_number;    /* scalars; enums: position of the default */
+    double default_number;           /* scalars; enums: position of the default */
     int64_t default_integer;
-    uint32_t choice_count;    /* const: the closed set of values */
+    uint32_t choice_count; /* const: the closed set of values */
     const char *enum_name;
-    const char *sample;       /* how tests fill it, as written: "randint(0, V)"; NULL: normal values */
+    const char *sample; /* how tests fill it, as written: "randint(0, V)"; NULL: normal values */
 } ldsl_op_param;
 
 typedef struct ldsl_op_info {
     const char *name;
-    const char *summary;      /* first sentence of the doc comment */
-    const char *doc;          /* all of it */
-    const char *path;         /* file it comes from */
-    const char *grad, *ref;   /* linked operators, or NULL */
-    uint32_t param_count;     /* inputs then outputs */
+    const char *summary;    /* first sentence of the doc comment */
+    const char *doc;        /* all of it */
+    const char *path;       /* file it comes from */
+    const char *grad, *ref; /* linked operators, or NULL */
+    uint32_t param_count;   /* inputs then outputs */
     uint32_t generic_count;
-    uint32_t dim_count;       /* named dims: R, D ... */
-    uint32_t bench_count;     /* model-sized shapes declared with `bench` */
+    uint32_t dim_count;   /* named dims: R, D ... */
+    uint32_t bench_count; /* model-sized shapes declared with `bench` */
 } ldsl_op_info;
 
 LDSL_API bool ldsl_op_find(const ldsl_library *lib, const char *name, ldsl_op_info *info);
@@ -56,10 +56,14 @@ LDSL_API bool ldsl_op_bench(const ldsl_library *lib, const char *op, uint32_t b,
                             int64_t *value);
 
 /* Calls report for every binary the operator can need (ldsl variants): kernel and bindings text. */
-LDSL_API enum ldsl_status ldsl_op_variants(ldsl_library *lib, const char *op,
-                                           void (*report)(void *user, const char *kernel,
-                                                          const char *variant),
-                                           void *user);
+LDSL_API enum ldsl_status
+ldsl_op_variants(ldsl_library *lib, const char *op,
+                 void (*report)(void *user, const char *kernel, const char *variant), void *user);
+
+/* The sources of the built-in operators: path below the library's root ("norm/rms_norm.ldsl"), NULL
+ * past the end, and text (NUL terminated). Static storage. */
+LDSL_API const char *ldsl_builtin_path(uint32_t i);
+LDSL_API const char *ldsl_builtin_text(uint32_t i, size_t *length);
 
 #ifdef __cplusplus
 }
