@@ -1,0 +1,1 @@
+#include <ldsl/compile.h>
