@@ -1,0 +1,18 @@
+/* The edition with everything (libldsl): compiler, CPU device, built-in operators. */
+#include "internal.h"
+
+#include "cpu/cpu.h"
+
+static const struct rt_device_ops *const devices[] = {&rt_cpu, NULL};
+
+static const struct rt_compiler compiler = {
+    .compile = ldsl_compile,
+    .key = ldsl_compile_key,
+    .version = ldsl_compiler_version,
+};
+
+const struct rt_edition rt_edition = {
+    .devices = devices,
+    .compiler = &compiler,
+    .builtins = builtin_files,
+};
