@@ -116,7 +116,7 @@ static const uint8_t operand_count[LDSL_HOST_COUNT] = {
 
 static bool check_leaf(struct reader *r, const struct owner *o, const struct ldsl_module_node *node)
 {
-    switch ((enum ldsl_host_op)node->op) {
+    switch ((int)node->op) {
     case LDSL_HOST_SYMBOL: return check_symbol(r, o, node->n);
     case LDSL_HOST_HAS:
     case LDSL_HOST_PACKED:
