@@ -66,6 +66,9 @@ bool const_call(struct session *s, struct span at, const char *name, const struc
 int64_t fit_cover(int64_t extent);         /* smallest cover >= extent; 0: wider than any */
 int64_t fit_rung(uint32_t i);              /* the i-th cover, 0 past the last */
 
+/* dev.sm_count and its like: an unknown of the right type; reports names that are none. */
+struct const_value device_fact(struct session *s, struct ast_name name);
+
 /* Where a compile-time expression stands: its module, and what else has a value there. `name`
  * returns false when the name is not its own (then module constants are tried); it may set a
  * poison after reporting. */
@@ -76,7 +79,8 @@ struct const_scope {
     bool device; /* dev.x may be asked for, and is CONST_UNKNOWN */
 };
 
-/* The value of an expression; reports what is not known at compile time. Never leaves *out unset. */
+/* The value of an expression; false and a poison after reporting, for example because it is not
+ * known at compile time. */
 bool const_eval(const struct const_scope *scope, const struct expr *e, struct const_value *out);
 
 /* ---- element types and generic sets (types.c) ----------------------------------------------- */
@@ -90,6 +94,18 @@ typedef uint32_t elem_set; /* bit i: enum ir_elem i */
 /* What a generic may be: float, real, int, any, or the types listed. Reports; 0 on error. */
 elem_set generic_set(struct sema_module *m, const struct ast_generic *g);
 const char *elem_set_text(struct session *s, elem_set set); /* "f16, bf16, f32" */
+
+/* True if a `from` becomes a `to` without being asked: small floats to f32, integers to wider ones of
+ * one sign (index counts as the widest signed one). */
+bool elem_widens(enum ir_elem from, enum ir_elem to);
+/* The type in which two operands meet; false: they do not mix. */
+bool elem_join(enum ir_elem a, enum ir_elem b, enum ir_elem *out);
+/* The same for comparisons, where index meets every integer. */
+bool elem_join_compare(enum ir_elem a, enum ir_elem b, enum ir_elem *out);
+/* "%what f16 and i32" with advice; "f32 does not become f16 by itself". Return false. */
+bool report_mix(struct session *s, struct span at, const char *what, enum ir_elem a,
+                enum ir_elem b);
+bool report_implicit(struct session *s, struct span at, enum ir_elem from, enum ir_elem to);
 
 /* ---- modules and items (module.c) ----------------------------------------------------------- */
 
@@ -131,6 +147,8 @@ struct sema_item *sema_find_in(struct sema_module *m, const char *alias, const c
 bool sema_is_alias(const struct sema_module *m, const char *name);
 /* The visible item nearest to a name, among kinds (bits 1 << enum item_kind; 0: all), or NULL. */
 const char *nearest_item(struct sema_module *m, const char *name, unsigned kinds);
+/* True for names of built-in functions, types and constants (f32, sum, inf, dev ...). */
+bool name_is_reserved(const char *name);
 /* "kernel", "function", "struct": for messages. */
 const char *item_kind_text(enum item_kind kind);
 
