@@ -63,8 +63,7 @@ COMMAND_LIST(X)
 #undef X
 extern const struct command *const commands[]; /* all, NULL at the end */
 
-/* ---- telling the user --------------------------------------------------------------------------
- */
+/* ---- telling the user --------------------------------------------------------------------- */
 
 /* Prints "error: text" (or a JSON object) and counts it. Returns EXIT_WRONG. */
 int cli_error(struct cli *cli, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -84,8 +83,7 @@ void cli_progress(struct cli *cli, const char *format, ...) __attribute__((forma
 /* The candidate nearest to name, for "did you mean"; NULL when none is near. NULL ends the list. */
 const char *nearest_word(const char *name, const char *const *candidates);
 
-/* ---- devices and operators
- * ------------------------------------------------------------------------ */
+/* ---- devices and operators ---------------------------------------------------------------- */
 
 /* --device, --file, --threads ...: options of every command with takes_device. The command's own
  * options struct must begin with it. */
@@ -119,8 +117,7 @@ struct dim_value {
 bool parse_dims(struct cli *cli, const char *text, struct dim_value *dims, unsigned capacity,
                 unsigned *count);
 
-/* ---- files
- * ---------------------------------------------------------------------------------------- */
+/* ---- files -------------------------------------------------------------------------------- */
 
 /* Reads a whole file ("-": standard input) into malloc'ed memory with a NUL after it; NULL after
  * reporting. */

@@ -1,8 +1,8 @@
 /* Tensors on the host: typed, dense, row-major. What files are read into and results come out in.
  *
- * A tensor owns its memory: from malloc, or a private mapping of the file it was read from (big
+ * A tensor owns its memory: from malloc, or a read-only mapping of the file it was read from (big
  * files are mapped, never copied). Elements may be misaligned in a mapping, so they are read with
- * tensor_get and written with tensor_set, or in bulk through tensor_load and tensor_store. */
+ * tensor_get, or in bulk with tensor_load. */
 #ifndef LDSL_TENSOR_H
 #define LDSL_TENSOR_H
 
@@ -24,6 +24,9 @@ struct tensor {
 struct tensor_error {
     char text[320];
 };
+/* Sets the text; returns false. */
+bool tensor_fail(struct tensor_error *error, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 /* Zeroed memory. False if the size overflows or memory runs out. */
 bool tensor_create(struct tensor *out, enum ldsl_dtype dtype, uint32_t rank, const int64_t *shape,
@@ -55,8 +58,7 @@ bool dtype_is_float(enum ldsl_dtype dtype);
 bool shape_parse(const char *text, size_t length, uint32_t *rank, int64_t *shape);
 const char *tensor_describe(const struct tensor *t, char *buffer, size_t size);
 
-/* ---- files: npy.c, safetensors.c ---------------------------------------------------------------
- */
+/* ---- files: npy.c, safetensors.c ---------------------------------------------------------- */
 
 /* NumPy .npy versions 1 to 3. bf16 is '<V2', which is what NumPy writes for ml_dtypes' bfloat16.
  * Fortran order and big-endian files are read (by a copy). */
