@@ -3,9 +3,12 @@
 
 #include "cpu/cpu.h"
 
+#include <identity.h>
+
 static const struct rt_device_ops *const devices[] = {&rt_cpu, NULL};
 
 static const struct rt_compiler compiler = {
+    .identity = LDSL_IDENTITY,
     .compile = ldsl_compile,
     .key = ldsl_compile_key,
     .version = ldsl_compiler_version,

@@ -3,6 +3,7 @@
  *     context.c   a device, a sink, a cache          module.c     reads module images
  *     library.c   sources and their module images    host.c       evaluates host expressions
  *     kernel.c    kernels of a library, loaded       plan.c       prepare and launch
+ *     compile.c   compiling through the cache
  *     cache.c     compiled artifacts on disk         workspace.c  lays scratch tensors out
  *     registry.c  the devices of this build          ops.c        what operators look like
  *     error.c     how failures are told              buffer.c     memory for those who have none
@@ -15,6 +16,7 @@
 
 #include "builtin.h"
 #include "device.h"
+#include "module.h"
 
 #include <ldsl/artifact.h>
 #include <ldsl/compile.h>
@@ -25,6 +27,7 @@
  */
 
 struct rt_compiler {
+    const char *identity; /* changes whenever the compiler does */
     enum ldsl_status (*compile)(ldsl_artifact **out, const ldsl_source *source,
                                 const ldsl_options *options, const struct ldsl_sink *sink);
     enum ldsl_status (*key)(char key[33], const ldsl_source *source, const ldsl_options *options,
@@ -78,20 +81,20 @@ struct ldsl_context {
     struct rt_cache *cache; /* NULL: no compile cache */
     bool no_compile;
     bool check;
+    bool line_info;
     int round_bias;
 };
 
 /* ---- libraries: library.c ----------------------------------------------------------------------
  */
 
-struct rt_module; /* module.c: a module image, validated */
 struct rt_kernel_table;
 
 /* One source file of a library. */
 struct rt_file {
-    ldsl_source source;   /* path and text are the library's copies */
-    ldsl_artifact *image; /* its op layer (ldsl/module.h) */
-    struct rt_module *module;
+    ldsl_source source;       /* path and text are the library's copies */
+    ldsl_artifact *image;     /* its op layer (ldsl/module.h) */
+    struct rt_module *module; /* the same, read */
 };
 
 /* An operator by name: where it is. */
@@ -114,8 +117,8 @@ struct ldsl_library {
 /* The operator's place, or NULL. ops.c and plan.c find through this. */
 const struct rt_op_entry *rt_library_find(const struct ldsl_library *lib, const char *op);
 
-/* What library.c asks of module.c. The image (and lib, for calls of other operators) outlives the
- * module. Only operators the file itself declares are counted: rt_module_op_count. */
+/* What library.c asks of module.c. The image outlives the module. Only operators that the file
+ * itself declares are counted; they stand before those it imports. */
 enum ldsl_status rt_module_open(struct rt_module **out, const void *image, size_t bytes,
                                 const struct ldsl_sink *sink);
 void rt_module_close(struct rt_module *module); /* NULL is fine */

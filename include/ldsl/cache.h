@@ -21,6 +21,8 @@ typedef struct ldsl_cache_entry {
     const char *kernel;  /* NULL: not a kernel (a module image), or damaged */
     const char *target;  /* "cpu:znver3", or NULL */
     const char *variant; /* bindings text, or NULL */
+    const char *source;  /* path of the .ldsl file, or NULL */
+    const char *made_by; /* compiler version, or NULL */
     uint64_t bytes;      /* of the file */
     int64_t used;        /* last use, seconds since 1970 */
     const char *problem; /* what is wrong with it, or NULL: it is sound */

@@ -3,19 +3,22 @@
  * A program does five things:
  *     ldsl_context_create      open a device
  *     ldsl_library_load_*      load operators (a file, a text, the built-in library)
- *     ldsl_plan_prepare        one operator for given shapes and dtypes: all checks, variant choice,
- *                              compiling and workspace size happen here
- *     ldsl_plan_launch         run it on a stream with pointers and workspace
- *     ldsl_*_destroy           release
+ *     ldsl_plan_prepare        one operator for given shapes and dtypes: all checks, variant
+ * choice, compiling and workspace size happen here ldsl_plan_launch         run it on a stream with
+ * pointers and workspace ldsl_*_destroy           release
  *
- * Threads: a context may be used from several threads; preparing is reentrant; a plan may be launched
- * from several threads on different streams with different workspaces. Diagnostics of a failed call
- * go to the context's sink, and the last error's text is kept per thread: ldsl_last_error(). */
+ * Threads: a context may be used from several threads; preparing is reentrant; a plan may be
+ * launched from several threads on different streams with different workspaces. Diagnostics of a
+ * failed call go to the context's sink, and the last error's text is kept per thread:
+ * ldsl_last_error(). */
 #ifndef LDSL_RUNTIME_H
 #define LDSL_RUNTIME_H
 
 #include <ldsl/diag.h>
 #include <ldsl/dtype.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -31,22 +34,28 @@ typedef struct ldsl_buffer ldsl_buffer;
 /* ---- contexts -------------------------------------------------------------------------------- */
 
 typedef struct ldsl_context_options {
-    struct ldsl_sink sink;     /* report may be NULL */
-    const char *cache_path;    /* compile cache folder; NULL: $LDSL_CACHE, else the user's cache folder */
-    bool no_cache;             /* neither read nor write the compile cache */
-    bool no_compile;           /* a kernel that is not cached or bundled is LDSL_UNSUPPORTED, not compiled;
-                                  the message names the variant */
-    bool check;                /* compile kernels with run-time checks */
-    uint32_t threads;          /* CPU: worker threads; 0: one per core */
+    struct ldsl_sink sink; /* report may be NULL */
+    const char
+        *cache_path; /* compile cache folder; NULL: $LDSL_CACHE, else the user's cache folder */
+    uint64_t cache_bytes; /* its size limit; 0: $LDSL_CACHE_SIZE ("512M", "2G"), else 1 GiB */
+    bool no_cache;        /* neither read nor write the compile cache */
+    bool no_compile;  /* a kernel that is not cached or bundled is LDSL_UNSUPPORTED, not compiled;
+                         the message names the variant */
+    bool check;       /* compile kernels with run-time checks */
+    bool line_info;   /* kernels carry the lines of their source, for debuggers */
+    int round_bias;   /* ldsl_options.round_bias for all kernels: for references only */
+    uint32_t threads; /* CPU: worker threads; 0: one per core */
 } ldsl_context_options;
 
-/* device: "cpu", "cuda", "cuda:1", "simt"; NULL: the best there is. */
+/* device: "cpu", "cuda", "cuda:1", "simt"; NULL: the best there is. options may be NULL; they and
+ * the sink's user are copied, texts too. */
 LDSL_API enum ldsl_status ldsl_context_create(ldsl_context **out, const char *device,
                                               const ldsl_context_options *options);
 LDSL_API void ldsl_context_destroy(ldsl_context *ctx); /* after its libraries, plans and buffers */
 LDSL_API const char *ldsl_context_device(const ldsl_context *ctx); /* "cpu" */
 LDSL_API const char *ldsl_context_target(const ldsl_context *ctx); /* "cpu:native" */
-LDSL_API const char *ldsl_context_description(const ldsl_context *ctx); /* processor, cores, memory */
+LDSL_API const char *
+ldsl_context_description(const ldsl_context *ctx); /* processor, cores, memory */
 
 /* The text of the last error of a call on this thread ("" if none). */
 LDSL_API const char *ldsl_last_error(void);
@@ -91,7 +100,8 @@ typedef struct ldsl_argument {
     const char *word;
 } ldsl_argument;
 
-/* with: schedule values for every kernel of the op, "BR=4,num_warps=8"; NULL: records or defaults. */
+/* with: schedule values for every kernel of the op, "BR=4,num_warps=8"; NULL: records or defaults.
+ */
 LDSL_API enum ldsl_status ldsl_plan_prepare(ldsl_plan **out, ldsl_library *lib, const char *op,
                                             const ldsl_argument *arguments, uint32_t count,
                                             const char *with);
@@ -105,9 +115,9 @@ typedef struct ldsl_tensor_info {
     uint32_t rank;
     int64_t shape[LDSL_MAX_RANK];
     int64_t strides[LDSL_MAX_RANK];
-    size_t bytes;     /* extent in memory from the base pointer */
-    bool is_output;   /* declared after -> */
-    bool is_written;  /* outputs, and inputs declared mut */
+    size_t bytes;    /* extent in memory from the base pointer */
+    bool is_output;  /* declared after -> */
+    bool is_written; /* outputs, and inputs declared mut */
 } ldsl_tensor_info;
 
 LDSL_API uint32_t ldsl_plan_tensor_count(const ldsl_plan *plan);
@@ -129,11 +139,13 @@ LDSL_API enum ldsl_status ldsl_plan_launch(const ldsl_plan *plan, const uint64_t
 /* Waits for a stream; reports errors of the work on it. */
 LDSL_API enum ldsl_status ldsl_stream_synchronize(ldsl_context *ctx, void *stream);
 
-/* ---- memory, for those who have no allocator of their own --------------------------------------- */
+/* ---- memory, for those who have no allocator of their own ---------------------------------------
+ */
 
 LDSL_API enum ldsl_status ldsl_buffer_create(ldsl_buffer **out, ldsl_context *ctx, size_t bytes);
 LDSL_API void ldsl_buffer_destroy(ldsl_buffer *buffer);
-LDSL_API uint64_t ldsl_buffer_address(const ldsl_buffer *buffer); /* 256-byte aligned; 0 if 0 bytes */
+LDSL_API uint64_t
+ldsl_buffer_address(const ldsl_buffer *buffer); /* 256-byte aligned; 0 if 0 bytes */
 LDSL_API enum ldsl_status ldsl_buffer_upload(ldsl_buffer *buffer, size_t offset, const void *data,
                                              size_t bytes);
 LDSL_API enum ldsl_status ldsl_buffer_download(const ldsl_buffer *buffer, size_t offset, void *data,
