@@ -28,7 +28,7 @@ enum ir_elem {
 #define X(name, text, bits, kind) IR_##name,
     LDSL_DTYPE_LIST(X)
 #undef X
-    IR_INDEX,
+        IR_INDEX,
     IR_ELEM_COUNT
 };
 
@@ -80,10 +80,10 @@ struct ir_attr {
     const char *text; /* TEXT: assert's message */
     axis_set axes;    /* AXES: reduced axes */
     uint8_t axis;     /* AXIS: the axis of index, sweep, scan, extract, spread ... */
-    uint8_t to;       /* TO: the part axis of a partial reduce; IR_NO_AXIS: none; relabel's target */
-    uint8_t kind;     /* KIND: enum ir_kind, ir_cmp or ir_cache, as the op says */
-    uint8_t tensor;   /* TENSOR: number of the tensor in ir_func.tensors */
-    bool flag;        /* FLAG: exclusive scan; a range-tested load or store */
+    uint8_t to;     /* TO: the part axis of a partial reduce; IR_NO_AXIS: none; relabel's target */
+    uint8_t kind;   /* KIND: enum ir_kind, ir_cmp or ir_cache, as the op says */
+    uint8_t tensor; /* TENSOR: number of the tensor in ir_func.tensors */
+    bool flag;      /* FLAG: exclusive scan; a range-tested load or store */
 };
 #define IR_NO_AXIS 255
 
@@ -91,13 +91,13 @@ enum ir_def_kind { IR_DEF_NODE, IR_DEF_ARG };
 
 struct ir_value {
     struct ir_type type;
-    uint32_t id;             /* dense within the function */
+    uint32_t id; /* dense within the function */
     enum ir_def_kind def;
-    uint32_t number;         /* which result of node, or which argument of block */
-    struct ir_node *node;    /* IR_DEF_NODE */
-    struct ir_block *block;  /* IR_DEF_ARG */
-    const char *name;        /* from the source, for dumps; may be NULL */
-    uint32_t uses;           /* operand slots that hold it */
+    uint32_t number;        /* which result of node, or which argument of block */
+    struct ir_node *node;   /* IR_DEF_NODE */
+    struct ir_block *block; /* IR_DEF_ARG */
+    const char *name;       /* from the source, for dumps; may be NULL */
+    uint32_t uses;          /* operand slots that hold it */
 };
 
 struct ir_node {
@@ -110,7 +110,7 @@ struct ir_node {
     uint32_t result_count;
     struct ir_block **regions; /* one block each */
     uint32_t region_count;
-    struct ir_block *block;    /* where it stands */
+    struct ir_block *block; /* where it stands */
     struct ir_node *prev, *next;
 };
 
@@ -121,22 +121,25 @@ struct ir_block {
 };
 
 enum ir_axis_kind {
-    IR_AXIS_PROGRAM, /* this program owns one element: index{a} is a scalar, never an axis of a value */
-    IR_AXIS_GRID,  /* this program owns one tile of it */
-    IR_AXIS_HELD,  /* the whole range in one tile */
-    IR_AXIS_SWEPT, /* walked by sweep ops; usable inside them (held values over it keep `tile` lanes) */
-    IR_AXIS_PART   /* a partition of `parent` into `tile` parts: element e belongs to e mod tile */
+    IR_AXIS_PROGRAM, /* this program owns one element: index{a} is a scalar, never an axis of a
+                        value */
+    IR_AXIS_GRID,    /* this program owns one tile of it */
+    IR_AXIS_HELD,    /* the whole range in one tile */
+    IR_AXIS_SWEPT,   /* walked by sweep ops; usable inside them (held values over it keep `tile`
+                        lanes) */
+    IR_AXIS_PART /* a partition of `parent` into `tile` parts: element e belongs to e mod tile */
 };
 
 struct ir_axis {
     const char *name;
     enum ir_axis_kind kind;
     struct span at;
-    int64_t tile;              /* elements held at once; PROGRAM: 1; PART: parts, 0 until a pass picks */
-    struct ir_value *lo, *hi;  /* scalars (index), defined at the top of the body; PART: NULL */
-    struct ir_value *bound;    /* GRID, PROGRAM: upper limit of hi - lo the host knows, or NULL: hi is a host value */
-    uint8_t parent;            /* PART: the axis it partitions */
-    bool full;                 /* proven: a tile never sticks out of lo .. hi */
+    int64_t tile; /* elements held at once; PROGRAM: 1; PART: parts, 0 until a pass picks */
+    struct ir_value *lo, *hi; /* scalars (index), defined at the top of the body; PART: NULL */
+    struct ir_value *bound; /* GRID, PROGRAM: upper limit of hi - lo the host knows, or NULL: hi is
+                               a host value */
+    uint8_t parent;         /* PART: the axis it partitions */
+    bool full;              /* proven: a tile never sticks out of lo .. hi */
 };
 
 enum ir_tensor_access { IR_READ, IR_MUT, IR_OUT };
@@ -162,8 +165,8 @@ struct ir_param {
     enum ir_param_kind kind;
     const char *name;
     struct ir_value *value;
-    int64_t lo, hi;     /* inclusive; hi INT64_MAX: unknown */
-    int64_t multiple;   /* >= 1 */
+    int64_t lo, hi;   /* inclusive; hi INT64_MAX: unknown */
+    int64_t multiple; /* >= 1 */
 };
 
 /* A schedule value ("num_warps" = 8): what tuning chose, kept by name. */
@@ -178,8 +181,9 @@ struct ir_func {
     struct span at;
     VEC(struct ir_param) params;
     VEC(struct ir_tensor) tensors;
-    VEC(struct ir_axis) axes; /* in declaration order; of PROGRAM and GRID axes the first is outermost:
-                                 program = ((tile of 1st) * tiles of 2nd + tile of 2nd) * ... */
+    VEC(struct ir_axis)
+    axes; /* in declaration order; of PROGRAM and GRID axes the first is outermost:
+             program = ((tile of 1st) * tiles of 2nd + tile of 2nd) * ... */
     VEC(struct ir_setting) settings;
     struct ir_block *body;
     uint32_t value_count;
@@ -190,19 +194,28 @@ struct ir_func {
 /* ---- what an op is (from ops.def) ------------------------------------------------------------ */
 
 enum ir_trait {
-    IR_PURE = 1,       /* no effect, same operands give the same result */
-    IR_COMMUTES = 2,   /* operands may be swapped */
-    IR_READS = 4,      /* reads a tensor */
-    IR_WRITES = 8,     /* writes a tensor */
+    IR_PURE = 1,     /* no effect, same operands give the same result */
+    IR_COMMUTES = 2, /* operands may be swapped */
+    IR_READS = 4,    /* reads a tensor */
+    IR_WRITES = 8,   /* writes a tensor */
     IR_TERMINATOR = 16,
-    IR_REGIONS = 32,   /* owns blocks */
+    IR_REGIONS = 32,     /* owns blocks */
     IR_ELEMENTWISE = 64, /* element e of the result depends on element e of the operands only */
-    IR_EFFECT = 128    /* must stay even if its results are unused, beyond READS and WRITES */
+    IR_EFFECT = 128      /* must stay even if its results are unused, beyond READS and WRITES */
 };
 
 enum ir_attr_mask {
-    IR_A_INT = 1, IR_A_FLOAT = 2, IR_A_TEXT = 4, IR_A_AXES = 8, IR_A_AXIS = 16, IR_A_TO = 32,
-    IR_A_KIND = 64, IR_A_CMP = 128, IR_A_CACHE = 256, IR_A_TENSOR = 512, IR_A_FLAG = 1024
+    IR_A_INT = 1,
+    IR_A_FLOAT = 2,
+    IR_A_TEXT = 4,
+    IR_A_AXES = 8,
+    IR_A_AXIS = 16,
+    IR_A_TO = 32,
+    IR_A_KIND = 64,
+    IR_A_CMP = 128,
+    IR_A_CACHE = 256,
+    IR_A_TENSOR = 512,
+    IR_A_FLAG = 1024
 };
 
 struct ir_op_info {
@@ -245,7 +258,8 @@ struct ir_node *ir_append(struct ir_builder *b, enum ir_opcode op, struct ir_att
                           uint32_t region_count);
 
 /* Shorthands; result types follow from the operands. */
-struct ir_value *ir_const_int(struct ir_builder *b, enum ir_elem elem, int64_t value); /* any non-float */
+struct ir_value *ir_const_int(struct ir_builder *b, enum ir_elem elem,
+                              int64_t value); /* any non-float */
 struct ir_value *ir_const_float(struct ir_builder *b, enum ir_elem elem, double value);
 struct ir_value *ir_index(struct ir_builder *b, uint8_t axis);
 struct ir_value *ir_unary(struct ir_builder *b, enum ir_opcode op, struct ir_value *x);
@@ -259,7 +273,7 @@ struct ir_value *ir_cast(struct ir_builder *b, struct ir_value *x, enum ir_elem 
 
 /* Editing, for passes. */
 void ir_insert_before(struct ir_node *at, struct ir_node *node); /* node is detached */
-void ir_detach(struct ir_node *node);                            /* operands keep their use counts */
+void ir_detach(struct ir_node *node); /* operands keep their use counts */
 void ir_remove(struct ir_node *node); /* results must be unused; drops operand uses, regions too */
 void ir_set_operand(struct ir_node *node, uint32_t i, struct ir_value *value);
 void ir_replace(struct ir_func *f, struct ir_value *old, struct ir_value *new_value);
@@ -286,9 +300,9 @@ struct ir_affine_term {
     int64_t coefficient;
 };
 struct ir_affine {
-    bool affine;                       /* false: data dependent or not linear: a gather */
-    axis_set axes;                     /* axes with a nonzero coefficient */
-    int64_t coefficient[IR_MAX_AXIS];  /* of index{a} */
+    bool affine;                      /* false: data dependent or not linear: a gather */
+    axis_set axes;                    /* axes with a nonzero coefficient */
+    int64_t coefficient[IR_MAX_AXIS]; /* of index{a} */
     struct ir_affine_term terms[8];
     uint32_t term_count;
 };

@@ -20,7 +20,7 @@ const char *ir_type_text(const struct ir_func *f, struct ir_type type)
     for (unsigned i = 0; i < IR_MAX_AXIS; i++) {
         if (!(type.axes & axis_bit(i)))
             continue;
-        const char *name = i < f->axes.count ? f->axes.data[i].name : "?";
+        const char *name = i < f->axes.count ? ir_axis_text(f, i) : "?";
         text = arena_printf(a, "%s%s%s", text, before, name);
         before = ", ";
     }
@@ -369,4 +369,13 @@ const char *ir_type_rule(const struct ir_func *f, enum ir_opcode op, const struc
     if (!why && axis_count(out->axes) > IR_MAX_AXES)
         return "the result has too many axes";
     return why;
+}
+
+uint32_t ir_region_count(enum ir_opcode op, const struct ir_attr *attr)
+{
+    if (op == IR_OP_if)
+        return 2;
+    if (op == IR_OP_reduce || op == IR_OP_scan)
+        return attr->kind == IR_KIND_COMBINER;
+    return (ir_op_info(op)->traits & IR_REGIONS) != 0;
 }
