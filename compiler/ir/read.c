@@ -102,9 +102,9 @@ static bool expect_punct(struct reader *r, const char *text)
 
 static bool expect(struct reader *r, enum token_kind kind, const char *wanted, struct token *out)
 {
+    *out = r->token;
     if (r->token.kind != kind)
         return unexpected(r, wanted);
-    *out = r->token;
     advance(r);
     return true;
 }
