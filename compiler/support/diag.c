@@ -56,6 +56,11 @@ const char *ldsl_diag_explain(uint32_t code)
     }
 }
 
+const char *ldsl_nearest_name(const char *name, const char *const *candidates, uint32_t count)
+{
+    return nearest_name(name, candidates, count);
+}
+
 struct writer {
     char *buffer;
     size_t size, length;

@@ -49,6 +49,10 @@ LDSL_API size_t ldsl_diag_format(const struct ldsl_diag *diag, enum ldsl_diag_st
 /* The long explanation of an error code ("ldsl explain E0123"), or NULL if there is none. */
 LDSL_API const char *ldsl_diag_explain(uint32_t code);
 
+/* The candidate nearest to a mistyped name, or NULL when none is near enough. */
+LDSL_API const char *ldsl_nearest_name(const char *name, const char *const *candidates,
+                                       uint32_t count);
+
 #ifdef __cplusplus
 }
 #endif

@@ -1,8 +1,7 @@
 /* The command line: what a subcommand is, and what all of them share.
  *
  * A subcommand is one file with one `const struct command command_<name>`; the list below is the
- * only other place that knows it. Help, man page and shell completion are made from these tables.
- */
+ * only other place that knows it. Help, man page and shell completion are made from these tables. */
 #ifndef LDSL_COMMAND_H
 #define LDSL_COMMAND_H
 
@@ -11,7 +10,7 @@
 #include <ldsl/ldsl.h>
 #include <stdio.h>
 
-/* Exit statuses: see docs/cli.md. */
+/* Exit statuses: part of what a user relies on. */
 enum {
     EXIT_DONE,
     EXIT_WRONG,    /* the input is wrong, or a test failed */
@@ -24,7 +23,8 @@ enum {
 struct cli {
     const struct command *command;
     bool color;            /* standard error is a terminal and NO_COLOR is unset */
-    bool progress;         /* show progress (standard error is a terminal) */
+    bool progress;         /* standard error is a terminal: show progress */
+    bool progress_shown;   /* a progress line stands there now */
     bool json_diag;        /* --diagnostics=json */
     struct ldsl_sink sink; /* prints diagnostics to standard error */
     unsigned errors;       /* reported so far */
@@ -40,53 +40,68 @@ struct command {
     const char *args;    /* "[OP...]"; several forms are separated by newlines */
     const char *doc;     /* paragraphs for --help and the man page */
     const char *example; /* command lines, each followed by "\n"; comment lines start with "# " */
-    const struct argp_option *options;                              /* NULL: none of its own */
+
+    const struct argp_option *options; /* NULL: none of its own */
     error_t (*parse)(int key, char *arg, struct argp_state *state); /* state->input: the options */
     size_t options_bytes; /* size of the options struct: zeroed, then filled by parse */
-    /* Returns an exit status. May free what parse allocated. */
+
+    /* Returns an exit status. Frees what parse allocated. */
     int (*run)(struct cli *cli, void *options);
-    const char *const
-        *words;     /* fixed words that args may take, for completion; NULL ends; may be NULL */
-    bool takes_ops; /* args name operators of the library: completion offers them */
-    enum json_option json;
-    bool takes_device; /* has --device; see struct device_options */
+
+    /* clang-format off */
+    const char *const *words; /* fixed words that args may take, for completion; NULL ends them */
+    /* clang-format on */
+    bool takes_ops;        /* args name operators of the library: completion offers them */
+    bool takes_device;     /* has --device and its kin; see struct device_options */
+    enum json_option json; /* has --json */
 };
 
 /* clang-format off */
 #define COMMAND_LIST(X) \
     X(ops) X(run) X(test) X(bench) X(compile) X(variants) X(fmt) X(explain) X(cache) X(doctor) \
-    X(completion)
+    X(completion) X(help)
 /* clang-format on */
 
 #define X(name) extern const struct command command_##name;
 COMMAND_LIST(X)
 #undef X
 extern const struct command *const commands[]; /* all, NULL at the end */
+const struct command *find_command(const char *name);
 
-/* ---- telling the user --------------------------------------------------------------------- */
+/* The options that every command has, and those of takes_device and json: for help and completion. */
+extern const struct argp_option common_options[], device_option_list[];
+
+/* ---- telling the user: cli.c --------------------------------------------------------------- */
+
+void cli_init(struct cli *cli);
 
 /* Prints "error: text" (or a JSON object) and counts it. Returns EXIT_WRONG. */
 int cli_error(struct cli *cli, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* The same for a wrong command line: adds where help is. Returns EXIT_USAGE. */
-int cli_usage(struct cli *cli, const char *format, ...) __attribute__((format(printf, 2, 3)));
-void cli_warning(struct cli *cli, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* Adds a suggestion to the next error. Texts as for ldsl_diag.help. */
+/* The same with a suggestion on a line of its own; help may be NULL. */
 int cli_error_help(struct cli *cli, const char *help, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-/* The exit status for a failed library call. If the call reported nothing through the sink, prints
- * ldsl_last_error() or the status; `what` says what was tried ("preparing rms_norm"). */
-int cli_failed(struct cli *cli, enum ldsl_status status, const char *what);
+/* The same for a wrong command line: says where help is. Returns EXIT_USAGE. */
+int cli_usage(struct cli *cli, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void cli_warning(struct cli *cli, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* The exit status for a failed library call; for LDSL_OK EXIT_DONE. If nothing was reported since
+ * errors_before (cli->errors as it was), prints ldsl_last_error() or the status; `what` says what
+ * was tried ("preparing rms_norm"). */
+int cli_failed(struct cli *cli, enum ldsl_status status, unsigned errors_before, const char *what);
 
 /* One line on standard error that the next call replaces; only on a terminal. NULL clears it. */
 void cli_progress(struct cli *cli, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* Writes {"version", "device", "rows"} to cli->json_path. Takes over rows; device may be NULL.
+ * False after reporting. */
+bool cli_write_json(struct cli *cli, const char *device, json_t *rows);
+
 /* The candidate nearest to name, for "did you mean"; NULL when none is near. NULL ends the list. */
 const char *nearest_word(const char *name, const char *const *candidates);
 
-/* ---- devices and operators ---------------------------------------------------------------- */
+/* ---- devices and operators: operators.c ---------------------------------------------------- */
 
-/* --device, --file, --threads ...: options of every command with takes_device. The command's own
- * options struct must begin with it. */
+/* The options of commands with takes_device, whose own options struct begins with this. */
 struct device_options {
     const char *device; /* --device; NULL: the best there is */
     const char *file;   /* --file: operators from this file; NULL: the built-in library */
@@ -94,20 +109,25 @@ struct device_options {
     bool no_cache;      /* --no-cache */
     bool no_compile;    /* --no-compile */
     bool check;         /* --check: run-time checks in the kernels */
-    unsigned threads;   /* --threads */
+    unsigned threads;   /* --threads; 0: one per core */
 };
 
-/* A context on the device and the operators asked for. EXIT_DONE, or an exit status after
- * reporting; close_operators is safe either way. */
+/* A context on the device and the operators asked for. EXIT_DONE, or an exit status after reporting;
+ * close_operators is safe either way. */
 struct operators {
     ldsl_context *context;
     ldsl_library *library;
 };
 int open_operators(struct cli *cli, const struct device_options *options, struct operators *out);
+/* The operators on the host, for commands that need no device. file NULL: the built-in library. */
+int open_library(struct cli *cli, const char *file, struct operators *out);
 void close_operators(struct operators *operators);
-/* Reports an unknown operator with the nearest name. */
+
+/* Reports an unknown operator with the nearest name. EXIT_DONE or EXIT_WRONG. */
 int find_operator(struct cli *cli, const ldsl_library *library, const char *name,
                   ldsl_op_info *info);
+/* Whether the operator is the reference of another one: left out of lists. */
+bool is_reference(const ldsl_library *library, const char *name);
 
 /* Parses "R=8192,D=4096" into dims; reports what is wrong and returns false. */
 struct dim_value {
@@ -117,7 +137,7 @@ struct dim_value {
 bool parse_dims(struct cli *cli, const char *text, struct dim_value *dims, unsigned capacity,
                 unsigned *count);
 
-/* ---- files -------------------------------------------------------------------------------- */
+/* ---- files: files.c ------------------------------------------------------------------------ */
 
 /* Reads a whole file ("-": standard input) into malloc'ed memory with a NUL after it; NULL after
  * reporting. */
@@ -132,11 +152,7 @@ struct output {
 bool output_open(struct cli *cli, struct output *out, const char *path);
 bool output_commit(struct cli *cli, struct output *out); /* false after reporting; file removed */
 void output_abandon(struct output *out);                 /* removes it; safe after commit */
-/* The same for a text or bytes in hand. */
+/* The same for bytes in hand. */
 bool write_file(struct cli *cli, const char *path, const void *data, size_t bytes);
-
-/* Writes {"version", "device", "rows"} to cli->json_path. Takes over rows. False after reporting.
- */
-bool cli_write_json(struct cli *cli, const char *device, json_t *rows);
 
 #endif
