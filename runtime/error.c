@@ -46,6 +46,22 @@ enum ldsl_status rt_error_help(const struct ldsl_sink *sink, enum ldsl_status st
     return status;
 }
 
+enum ldsl_status rt_error_at(const struct ldsl_sink *sink, enum ldsl_status status,
+                             const char *path, uint32_t line, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(last_error, sizeof last_error, format, args);
+    va_end(args);
+    if (sink && sink->report) {
+        struct ldsl_diag diag = {.severity = LDSL_ERROR,
+                                 .text = last_error,
+                                 .place = {.path = path, .line = line, .column = 1, .length = 1}};
+        sink->report(sink->user, &diag);
+    }
+    return status;
+}
+
 void rt_warning(const struct ldsl_sink *sink, const char *format, ...)
 {
     char text[TEXT_BYTES];

@@ -8,6 +8,7 @@
 
 #include "device.h"
 #include "module.h"
+#include "tensor.h"
 
 /* A host value: an integer (booleans are 0 and 1, enums positions, generics dtype numbers) or a
  * float. */
@@ -29,21 +30,6 @@ static inline struct rt_value rt_value_float(double f)
 {
     return (struct rt_value){.known = true, .is_float = true, .f = f};
 }
-
-/* What a frame knows of a tensor parameter. */
-enum rt_presence { RT_UNKNOWN, RT_ABSENT, RT_PRESENT };
-
-struct rt_tensor {
-    enum rt_presence presence;
-    bool laid_out; /* dtype to alignment are known */
-    enum ldsl_dtype dtype;
-    uint32_t rank;
-    int64_t shape[LDSL_MAX_RANK];
-    int64_t strides[LDSL_MAX_RANK]; /* in elements */
-    uint64_t alignment;             /* of the base, bytes: a power of two */
-    uint32_t source;                /* what it is part of: see expand.h */
-    uint64_t offset;                /* bytes from there */
-};
 
 struct rt_frame {
     const struct rt_module *m;
@@ -90,13 +76,5 @@ bool rt_value_fits(struct rt_value v, enum ldsl_dtype dtype);
 /* The smallest cover >= extent, and the i-th cover; 0: there is none. */
 int64_t rt_fit_cover(int64_t extent);
 int64_t rt_fit_rung(uint32_t i);
-
-/* Is every dim but those of extent 1 laid out as the products of the dims say? */
-bool rt_tensor_is_packed(const struct rt_tensor *t);
-/* Are the base and the start of every row multiples of `bytes`? */
-bool rt_tensor_is_aligned(const struct rt_tensor *t, uint64_t bytes);
-/* Bytes from the base to behind the last element; 0 if there are no elements. */
-uint64_t rt_tensor_bytes(const struct rt_tensor *t);
-int64_t rt_tensor_count(const struct rt_tensor *t); /* elements */
 
 #endif

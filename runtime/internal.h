@@ -54,6 +54,10 @@ enum ldsl_status rt_error(const struct ldsl_sink *sink, enum ldsl_status status,
 enum ldsl_status rt_error_help(const struct ldsl_sink *sink, enum ldsl_status status,
                                const char *help, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+/* The same with the place in the source that it comes from (path NULL: none). */
+enum ldsl_status rt_error_at(const struct ldsl_sink *sink, enum ldsl_status status,
+                             const char *path, uint32_t line, const char *format, ...)
+    __attribute__((format(printf, 5, 6)));
 /* Something worth knowing that stops nothing. */
 void rt_warning(const struct ldsl_sink *sink, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
