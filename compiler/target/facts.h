@@ -6,12 +6,12 @@
 #include <stdint.h>
 
 struct facts {
-    uint32_t lanes;          /* threads that shuffle among themselves; 1: a CPU */
-    uint32_t vector_bytes;   /* widest vector register (CPU) or memory access (GPU: 16) */
-    uint32_t registers;      /* 32-bit registers a thread may have; 0: not a limit */
-    uint32_t shared_bytes;   /* shared memory a block may have; 0: none */
-    uint32_t max_tile;       /* elements one tile may hold */
-    bool has_bf16_math;      /* bf16 arithmetic in hardware */
+    uint32_t lanes;        /* threads that shuffle among themselves; 1: a CPU */
+    uint32_t vector_bytes; /* widest vector register (CPU) or memory access (GPU: 16) */
+    uint32_t registers;    /* 32-bit registers a thread may have; 0: not a limit */
+    uint32_t shared_bytes; /* shared memory a block may have; 0: none */
+    uint32_t max_tile;     /* elements one tile may hold */
+    bool has_bf16_math;    /* bf16 arithmetic in hardware */
 };
 
 #endif

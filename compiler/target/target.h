@@ -12,8 +12,8 @@
 
 struct target_machine {
     const struct target *target;
-    const char *cpu;              /* canonical processor name */
-    const char *features;         /* LLVM feature string */
+    const char *cpu;      /* canonical processor name */
+    const char *features; /* LLVM feature string */
     struct facts facts;
     LLVMTargetMachineRef machine; /* owned; NULL for targets without LLVM code */
 };
