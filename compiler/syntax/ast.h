@@ -7,6 +7,11 @@
 
 #include "support/session.h"
 
+/* How deep a tree can be, so that recursive walks need no bound of their own: expressions below one
+ * another, and blocks inside one another (an else-if counts as a block). */
+#define AST_MAX_EXPR_DEPTH  1000
+#define AST_MAX_BLOCK_DEPTH 200
+
 struct expr;
 struct stmt;
 struct type_expr;
@@ -65,25 +70,30 @@ struct ast_arg {
     bool has_over;
     ast_names over;
     struct ast_name to;
-    struct ast_name with;      /* with f */
-    ast_names with_params;     /* with (a, b) => expr */
-    struct expr *with_body;    /* NULL unless written as a lambda */
+    struct ast_name with;   /* with f */
+    ast_names with_params;  /* with (a, b) => expr */
+    struct expr *with_body; /* NULL unless written as a lambda */
     struct span at;
 };
+
+typedef VEC(struct ast_arg) ast_args;
 
 /* One subscript: an index, or first .. last when last is not NULL (op layer slices). */
 struct ast_sub {
     struct expr *first, *last;
 };
 
+typedef VEC(struct ast_sub) ast_subs;
+
 struct expr {
     enum expr_kind kind;
+    uint32_t depth; /* 1 + that of the deepest expression below it */
     struct span at;
     union {
         uint64_t integer;
         double floating;
         bool boolean;
-        const char *string;   /* EXPR_STRING, unescaped; EXPR_NAME, EXPR_HAS: interned */
+        const char *string; /* EXPR_STRING, unescaped; EXPR_NAME, EXPR_HAS: interned */
         struct {
             enum ast_unary op;
             struct expr *operand;
@@ -98,11 +108,11 @@ struct expr {
         } cond;
         struct {
             struct expr *callee; /* EXPR_NAME or EXPR_MEMBER, else the checker objects */
-            VEC(struct ast_arg) args;
+            ast_args args;
         } call;
         struct {
             struct expr *base;
-            VEC(struct ast_sub) subs;
+            ast_subs subs;
         } index;
         struct {
             struct expr *base;
@@ -125,7 +135,7 @@ enum tensor_access { ACCESS_READ, ACCESS_MUT, ACCESS_OUT };
 struct type_expr {
     enum type_expr_kind kind;
     struct span at;
-    struct ast_name name;      /* TYPE_NAME; for m.Name, module.name */
+    struct ast_name name; /* TYPE_NAME; for m.Name, module.name */
     struct ast_name module;
     struct type_expr *element; /* TENSOR, TILE, PTR */
     ast_exprs dims;            /* TENSOR: dim expressions; TILE: axis names as EXPR_NAME */
@@ -133,13 +143,15 @@ struct type_expr {
     bool optional, strided;
 };
 
+typedef VEC(struct type_expr *) ast_types;
+
 /* ---- parameters ----------------------------------------------------------------------------- */
 
 /* <T: float>, <T: {f16, bf16}> */
 struct ast_generic {
     struct ast_name name;
-    struct ast_name set;             /* float, int, real, any; NULL text when listed */
-    VEC(struct type_expr *) members; /* {f16, bf16} */
+    struct ast_name set; /* float, int, real, any; NULL text when listed */
+    ast_types members;   /* {f16, bf16} */
 };
 
 /* name: type, name: type = value, const name: type [in {1, 2, 4}] [= value] */
@@ -155,7 +167,7 @@ struct ast_param {
 typedef VEC(struct ast_generic) ast_generics;
 typedef VEC(struct ast_param) ast_params;
 
-/* @name or @name(args) before an item or statement. */
+/* @name or @name(args) before an item. */
 struct ast_attr {
     struct ast_name name;
     ast_exprs args;
@@ -164,26 +176,26 @@ struct ast_attr {
 /* ---- statements ----------------------------------------------------------------------------- */
 
 enum stmt_kind {
-    STMT_LET,       /* let x = e;  let x: t = e;  let (a, b) = e; */
-    STMT_VAR,       /* var x = e;  var x: t = e; */
-    STMT_AXIS,      /* [grid] axis a in lo .. hi tile B [bound A] [parts p]; */
-    STMT_GRID,      /* grid i in lo .. hi [bound A]; */
-    STMT_SWEEP,     /* sweep a [in lo .. hi] [pipeline(n)] { } */
-    STMT_FOR,       /* for [static] i in lo .. hi [step s] [pipeline(n)] { } */
+    STMT_LET,   /* let x = e;  let x: t = e;  let (a, b) = e; */
+    STMT_VAR,   /* var x = e;  var x: t = e; */
+    STMT_AXIS,  /* [grid] axis a in lo .. hi tile B [bound A] [parts p]; */
+    STMT_GRID,  /* grid i in lo .. hi [bound A]; */
+    STMT_SWEEP, /* sweep a [in lo .. hi] [pipeline(n)] { } */
+    STMT_FOR,   /* for [static] i in lo .. hi [step s] [pipeline(n)] { } */
     STMT_WHILE,
     STMT_IF,
     STMT_BREAK,
     STMT_CONTINUE,
     STMT_RETURN,
-    STMT_ASSERT,    /* assert(cond, "text"); assume(...); static_assert(...); */
+    STMT_ASSERT, /* assert(cond, "text"); assume(...); static_assert(...); */
     STMT_ASSUME,
     STMT_STATIC_ASSERT,
-    STMT_EXPR,      /* f(x); */
-    STMT_ASSIGN,    /* target op= value; */
+    STMT_EXPR,   /* f(x); */
+    STMT_ASSIGN, /* target op= value; */
     STMT_BLOCK,
-    STMT_LAUNCH,    /* op layer: launch k(args) [grid (e, ..)] [with { BR = 4 }]; */
-    STMT_SCRATCH,   /* op layer: scratch t: tensor<f32>[P, D]; */
-    STMT_POISON     /* text that did not parse */
+    STMT_LAUNCH,  /* op layer: launch k(args) [grid (e, ..)] [with { BR = 4 }]; */
+    STMT_SCRATCH, /* op layer: scratch t: tensor<f32>[P, D]; */
+    STMT_POISON   /* text that did not parse */
 };
 
 enum ast_assign { ASSIGN_SET, ASSIGN_ADD, ASSIGN_SUB, ASSIGN_MUL, ASSIGN_DIV };
@@ -200,7 +212,7 @@ struct stmt {
     enum stmt_kind kind;
     struct span at;
     union {
-        struct { /* LET, VAR, SCRATCH */
+        struct {             /* LET, VAR, SCRATCH */
             ast_names names; /* more than one: let (a, b) = e */
             struct type_expr *type;
             struct expr *value;
@@ -256,9 +268,11 @@ struct ast_tune_value {
     struct expr *lo, *hi, *step; /* hi NULL: the single value lo */
 };
 
+typedef VEC(struct ast_tune_value) ast_tune_values;
+
 struct ast_tune {
     struct ast_name name;
-    VEC(struct ast_tune_value) values;
+    ast_tune_values values;
 };
 
 struct ast_default {
@@ -299,9 +313,9 @@ struct ast_bench {
 
 struct item {
     enum item_kind kind;
-    struct span at;      /* the whole item */
+    struct span at; /* the whole item */
     struct ast_name name;
-    const char *doc;     /* text of the /// lines above, joined by newlines, or NULL */
+    const char *doc; /* text of the /// lines above, joined by newlines, or NULL */
     VEC(struct ast_attr) attrs;
     ast_generics generics; /* FN, KERNEL, OP */
     ast_params params;     /* FN, KERNEL, OP; STRUCT: the fields */
