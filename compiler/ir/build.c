@@ -75,7 +75,10 @@ struct ir_node *ir_append(struct ir_builder *b, enum ir_opcode op, struct ir_att
     node->regions = arena_array(a, struct ir_block *, region_count);
     for (uint32_t i = 0; i < region_count; i++)
         node->regions[i] = ir_block_new(b->func, node);
-    link_last(b->block, node);
+    if (b->before)
+        ir_insert_before(b->before, node);
+    else
+        link_last(b->block, node);
     return node;
 }
 
@@ -91,22 +94,9 @@ static struct ir_value *append_typed(struct ir_builder *b, enum ir_opcode op, st
     return ir_append(b, op, attr, operands, count, &type, 1, 0)->results[0];
 }
 
-/* The integer as the element type holds it: wrapped, then extended to 64 bits. */
-static int64_t wrap(enum ir_elem elem, int64_t value)
-{
-    unsigned drop = 64 - ir_elem_bits(elem);
-    if (elem == IR_BOOL)
-        return value != 0;
-    uint64_t high = (uint64_t)value << drop;
-    if (!drop || !ir_elem_is_signed(elem))
-        return (int64_t)(high >> drop);
-    uint64_t sign = (uint64_t)1 << (63 - drop);
-    return (int64_t)(((high >> drop) ^ sign) - sign);
-}
-
 struct ir_value *ir_const_int(struct ir_builder *b, enum ir_elem elem, int64_t value)
 {
-    struct ir_attr attr = {.i = wrap(elem, value)};
+    struct ir_attr attr = {.i = ir_wrap(elem, (uint64_t)value)};
     return append_typed(b, IR_OP_const, attr, NULL, 0, elem);
 }
 

@@ -237,13 +237,18 @@ bool ir_elem_is_integer(enum ir_elem elem); /* signed, unsigned or index; not bo
 bool ir_elem_is_signed(enum ir_elem elem);  /* index counts as signed */
 unsigned ir_elem_bits(enum ir_elem elem);   /* index: 64; bool: 8 as stored */
 
+/* The integer as the element type holds it: wrapped, then extended to 64 bits; a bool is 0 or 1. */
+int64_t ir_wrap(enum ir_elem elem, uint64_t value);
+
 /* ---- building -------------------------------------------------------------------------------- */
 
-/* Appends at the end of `block`; every node takes the current span. */
+/* Appends at the end of `block`, or before the node `before` of it; every node takes the current
+ * span. */
 struct ir_builder {
     struct ir_func *func;
     struct ir_block *block;
     struct span at;
+    struct ir_node *before; /* NULL: at the end */
 };
 
 struct ir_func *ir_func_new(struct session *s, const char *name);

@@ -74,3 +74,15 @@ unsigned ir_elem_bits(enum ir_elem elem)
 {
     return elems[elem].bits;
 }
+
+int64_t ir_wrap(enum ir_elem elem, uint64_t value)
+{
+    unsigned drop = 64 - ir_elem_bits(elem);
+    if (elem == IR_BOOL)
+        return value != 0;
+    uint64_t high = value << drop;
+    if (!drop || !ir_elem_is_signed(elem))
+        return (int64_t)(high >> drop);
+    uint64_t sign = (uint64_t)1 << (63 - drop);
+    return (int64_t)(((high >> drop) ^ sign) - sign);
+}

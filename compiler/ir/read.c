@@ -543,7 +543,7 @@ static bool read_node(struct reader *r, struct ir_block *b)
         !read_attrs(r, &attrs) || !take_node_attrs(r, &op_name, op, &attrs, &attr) ||
         !read_result_types(r, &op_name, names.count, &types))
         return false;
-    struct ir_builder builder = {r->f, b, op_name.at};
+    struct ir_builder builder = {r->f, b, op_name.at, NULL};
     struct ir_node *n = ir_append(&builder, op, attr, operands.data, operands.count, types.data,
                                   types.count, ir_region_count(op, &attr));
     if (!read_regions(r, n))

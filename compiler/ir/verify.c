@@ -131,6 +131,8 @@ static bool check_axis(struct verifier *v, const struct ir_node *n, const struct
     const struct ir_axis *axis = &f->axes.data[n->attr.axis];
     if (n->op == IR_OP_sweep && axis->kind != IR_AXIS_SWEPT)
         return node_wrong(v, n, "the axis is not a swept one");
+    if (n->op == IR_OP_sweep && (scope->swept & axis_bit(n->attr.axis)))
+        return node_wrong(v, n, "stands in a sweep of the same axis");
     if (n->op == IR_OP_index && !axis_ready(v, scope, n->attr.axis))
         return node_wrong(v, n,
                           axis->kind == IR_AXIS_SWEPT

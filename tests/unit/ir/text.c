@@ -95,7 +95,7 @@ static void float_constants(void **state)
         fail();
     for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
         struct ir_func *f = ir_func_new(&s, "k");
-        struct ir_builder b = {f, f->body, {0}};
+        struct ir_builder b = {.func = f, .block = f->body};
         ir_const_float(&b, IR_F64, values[i]);
         ir_append(&b, IR_OP_return, (struct ir_attr){0}, NULL, 0, NULL, 0, 0);
         const char *text = ir_print(&s, f);
