@@ -112,6 +112,7 @@ struct ir_node {
     uint32_t region_count;
     struct ir_block *block; /* where it stands */
     struct ir_node *prev, *next;
+    uint32_t mark; /* a pass's own while it runs; means nothing before */
 };
 
 struct ir_block {
