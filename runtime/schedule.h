@@ -1,0 +1,57 @@
+/* Which variant of a kernel a launch takes, and how many programs it has. */
+#ifndef RUNTIME_SCHEDULE_H
+#define RUNTIME_SCHEDULE_H
+
+#include "bind.h"
+
+/* A growing text; `failed` after running out of memory. free(text.data). */
+struct rt_text {
+    char *data;
+    size_t length, capacity;
+    bool failed;
+};
+void rt_text_add(struct rt_text *text, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* A tuned value asked for by name. */
+struct rt_setting {
+    const char *name;
+    size_t length; /* of the name: it may stand in a longer text */
+    int64_t value;
+    bool used;
+};
+struct rt_settings {
+    struct rt_setting *list;
+    uint32_t count;
+};
+
+/* "BR=4,num_warps=8", as users write it. The names point into the text. free(list). */
+enum ldsl_status rt_settings_parse(struct rt_settings *out, const char *text,
+                                   const struct ldsl_sink *sink);
+
+/* Where tuned values come from, the strongest first; a tuned value that none of them has takes the
+ * kernel's default. */
+enum { RT_PINNED, RT_ASKED, RT_SOURCE_COUNT };
+struct rt_sources {
+    struct rt_settings *from[RT_SOURCE_COUNT]; /* launch ... with, the user; NULL: none */
+};
+
+/* A launched kernel: the call is bound; `same[i]` is the parameter whose tensor parameter i shares,
+ * or LDSL_NONE. */
+struct rt_launch {
+    struct rt_call call;
+    const struct ldsl_module_kernel *kernel;
+    uint32_t *same;
+};
+
+/* Chooses specialize group, covers and tuned values (they become the call's symbols), checks the
+ * kernel's conditions on them, writes the canonical bindings text, counts programs. */
+enum ldsl_status rt_schedule(struct rt_launch *launch, const struct rt_sources *sources,
+                             struct rt_text *bindings, uint64_t *programs);
+
+/* The steps of rt_schedule, for those who enumerate. */
+void rt_print_signature(const struct rt_launch *launch, struct rt_text *out);
+void rt_print_group(const struct rt_launch *launch, uint32_t holds, struct rt_text *out);
+void rt_print_symbol(const struct rt_call *call, uint32_t symbol, struct rt_text *out);
+
+#endif
