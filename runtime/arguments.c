@@ -75,6 +75,7 @@ static enum ldsl_status take_tensor(struct rt_call *call, uint32_t i, const ldsl
                              LDSL_MAX_RANK);
     struct rt_tensor *t = &call->tensors[i];
     *t = (struct rt_tensor){.presence = RT_PRESENT,
+                            .typed = true,
                             .laid_out = true,
                             .dtype = a->dtype,
                             .rank = a->rank,

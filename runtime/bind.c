@@ -237,7 +237,7 @@ enum ldsl_status rt_bind_generics(struct rt_call *call)
     for (uint32_t i = 0; i < param_count(call); i++) {
         const struct ldsl_module_param *p = param_at(call, i);
         const struct rt_tensor *t = &call->tensors[i];
-        if (p->kind != LDSL_KIND_TENSOR || t->presence != RT_PRESENT || !t->laid_out)
+        if (p->kind != LDSL_KIND_TENSOR || t->presence != RT_PRESENT || !t->typed)
             continue;
         if (p->generic != LDSL_NONE) {
             enum ldsl_status status = bind_generic(call, &m->generics[p->generic], t->dtype, i);
@@ -399,7 +399,7 @@ static enum ldsl_status lay_out(struct rt_call *call, uint32_t i)
     if (!rt_tensor_pack(t))
         return rt_call_error(call, LDSL_ARGUMENT, "%s would be too large", text_at(call, p->name));
     t->alignment = 256;
-    t->laid_out = true;
+    t->typed = t->laid_out = true;
     return LDSL_OK;
 }
 

@@ -161,6 +161,7 @@ static enum ldsl_status expand_scratch(struct rt_expansion *x, const struct rt_b
     struct rt_tensor *local = &f->locals[s->a - f->op->tensors.first];
     struct ldsl_plan *plan = x->plan;
     *local = (struct rt_tensor){.presence = RT_PRESENT,
+                                .typed = true,
                                 .laid_out = true,
                                 .dtype = t->dtype,
                                 .rank = t->dims.count,

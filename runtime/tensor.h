@@ -10,7 +10,8 @@ enum rt_presence { RT_UNKNOWN, RT_ABSENT, RT_PRESENT };
 
 struct rt_tensor {
     enum rt_presence presence;
-    bool laid_out; /* dtype to alignment are known */
+    bool typed;    /* dtype is known */
+    bool laid_out; /* shape, strides and alignment are known too */
     enum ldsl_dtype dtype;
     uint32_t rank;
     int64_t shape[LDSL_MAX_RANK];
