@@ -5,9 +5,10 @@
 #ifndef RUNTIME_BUILTIN_H
 #define RUNTIME_BUILTIN_H
 
+#include <ldsl/ops.h>
 #include <stddef.h>
 
-#define BUILTIN_ROOT "ldsl:"
+#define BUILTIN_ROOT LDSL_BUILTIN_ROOT
 
 struct builtin_file {
     const char *path; /* below kernels.ldsl/, such as "norm/rms_norm.ldsl"; NULL ends the table */

@@ -61,7 +61,9 @@ ldsl_op_variants(ldsl_library *lib, const char *op,
                  void (*report)(void *user, const char *kernel, const char *variant), void *user);
 
 /* The sources of the built-in operators: path below the library's root ("norm/rms_norm.ldsl"), NULL
- * past the end, and text (NUL terminated). Static storage. */
+ * past the end, and text (NUL terminated). Static storage. As ldsl_source.path, LDSL_BUILTIN_ROOT
+ * goes before it. */
+#define LDSL_BUILTIN_ROOT "ldsl:"
 LDSL_API const char *ldsl_builtin_path(uint32_t i);
 LDSL_API const char *ldsl_builtin_text(uint32_t i, size_t *length);
 

@@ -4,8 +4,9 @@
  *     ldsl_context_create      open a device
  *     ldsl_library_load_*      load operators (a file, a text, the built-in library)
  *     ldsl_plan_prepare        one operator for given shapes and dtypes: all checks, variant
- * choice, compiling and workspace size happen here ldsl_plan_launch         run it on a stream with
- * pointers and workspace ldsl_*_destroy           release
+ *                              choice, compiling and workspace size happen here
+ *     ldsl_plan_launch         run it on a stream with pointers and workspace
+ *     ldsl_*_destroy           release
  *
  * Threads: a context may be used from several threads; preparing is reentrant; a plan may be
  * launched from several threads on different streams with different workspaces. Diagnostics of a

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* ---- diagnostics --------------------------------------------------------------------------- */
+/* ---- diagnostics -------------------------------------------------------------------------- */
 
 static const char *severity_word(enum ldsl_severity severity)
 {
@@ -20,8 +20,8 @@ static const char *severity_word(enum ldsl_severity severity)
 
 static json_t *diag_json(const struct ldsl_diag *diag)
 {
-    json_t *object = json_pack("{s:s, s:s}", "severity", severity_word(diag->severity), "text",
-                               diag->text);
+    json_t *object =
+        json_pack("{s:s, s:s}", "severity", severity_word(diag->severity), "text", diag->text);
     if (diag->code) {
         char code[16];
         snprintf(code, sizeof code, "E%04u", diag->code);
@@ -143,13 +143,14 @@ int cli_failed(struct cli *cli, enum ldsl_status status, unsigned errors_before,
     case LDSL_DEVICE: return EXIT_DEVICE;
     case LDSL_INTERNAL: break;
     }
-    fprintf(stderr, "This is a bug in ldsl %s. Please report it with the command line, the .ldsl "
-                    "file and the text above.\n",
+    fprintf(stderr,
+            "This is a bug in ldsl %s. Please report it with the command line, the .ldsl "
+            "file and the text above.\n",
             ldsl_compiler_version());
     return EXIT_INTERNAL;
 }
 
-/* ---- progress ------------------------------------------------------------------------------ */
+/* ---- progress ----------------------------------------------------------------------------- */
 
 void cli_progress(struct cli *cli, const char *format, ...)
 {
@@ -166,7 +167,7 @@ void cli_progress(struct cli *cli, const char *format, ...)
     cli->progress_shown = true;
 }
 
-/* ---- JSON ---------------------------------------------------------------------------------- */
+/* ---- JSON --------------------------------------------------------------------------------- */
 
 bool cli_write_json(struct cli *cli, const char *device, json_t *rows)
 {
@@ -185,7 +186,7 @@ bool cli_write_json(struct cli *cli, const char *device, json_t *rows)
     return ok;
 }
 
-/* ---- near names ---------------------------------------------------------------------------- */
+/* ---- near names --------------------------------------------------------------------------- */
 
 const char *nearest_word(const char *name, const char *const *candidates)
 {

@@ -41,7 +41,7 @@ struct command {
     const char *doc;     /* paragraphs for --help and the man page */
     const char *example; /* command lines, each followed by "\n"; comment lines start with "# " */
 
-    const struct argp_option *options; /* NULL: none of its own */
+    const struct argp_option *options;                              /* NULL: none of its own */
     error_t (*parse)(int key, char *arg, struct argp_state *state); /* state->input: the options */
     size_t options_bytes; /* size of the options struct: zeroed, then filled by parse */
 
@@ -66,12 +66,15 @@ struct command {
 COMMAND_LIST(X)
 #undef X
 extern const struct command *const commands[]; /* all, NULL at the end */
-const struct command *find_command(const char *name);
+
+/* Parses the arguments (argv[0] is the command's name) and runs it. Returns an exit status. */
+int run_command(struct cli *cli, int argc, char **argv);
 
 /* The options that every command has, and those of takes_device and json: for help and completion. */
 extern const struct argp_option common_options[], device_option_list[];
+extern const struct argp_option json_options[][2]; /* by enum json_option */
 
-/* ---- telling the user: cli.c --------------------------------------------------------------- */
+/* ---- telling the user: cli.c -------------------------------------------------------------- */
 
 void cli_init(struct cli *cli);
 
@@ -99,7 +102,7 @@ bool cli_write_json(struct cli *cli, const char *device, json_t *rows);
 /* The candidate nearest to name, for "did you mean"; NULL when none is near. NULL ends the list. */
 const char *nearest_word(const char *name, const char *const *candidates);
 
-/* ---- devices and operators: operators.c ---------------------------------------------------- */
+/* ---- devices and operators: operators.c --------------------------------------------------- */
 
 /* The options of commands with takes_device, whose own options struct begins with this. */
 struct device_options {
@@ -137,7 +140,7 @@ struct dim_value {
 bool parse_dims(struct cli *cli, const char *text, struct dim_value *dims, unsigned capacity,
                 unsigned *count);
 
-/* ---- files: files.c ------------------------------------------------------------------------ */
+/* ---- files: files.c ----------------------------------------------------------------------- */
 
 /* Reads a whole file ("-": standard input) into malloc'ed memory with a NUL after it; NULL after
  * reporting. */

@@ -99,8 +99,9 @@ bool parse_dims(struct cli *cli, const char *text, struct dim_value *dims, unsig
     while (*text) {
         size_t length = strcspn(text, ",");
         if (*count == capacity || !parse_dim(text, length, &dims[*count])) {
-            cli_error_help(cli, "dims are given as R=8192,D=4096", "'%.*s' is not a dim and its size",
-                           length > 80 ? 80 : (int)length, text);
+            cli_error_help(cli, "dims are given as R=8192,D=4096",
+                           "'%.*s' is not a dim and its size", length > 80 ? 80 : (int)length,
+                           text);
             return false;
         }
         ++*count;
