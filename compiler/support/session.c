@@ -20,6 +20,12 @@ struct reported {
     const char *text;
 };
 
+struct undo {
+    struct undo *older;
+    void (*run)(void *object);
+    void *object;
+};
+
 void session_init(struct session *s, const struct ldsl_sink *sink)
 {
     *s = (struct session){.sink = sink};
@@ -30,8 +36,18 @@ void session_init(struct session *s, const struct ldsl_sink *sink)
 void session_destroy(struct session *s)
 {
     diag_flush(s);
+    for (struct undo *u = s->undo; u; u = u->older)
+        u->run(u->object);
+    s->undo = NULL;
     arena_destroy(&s->scratch);
     arena_destroy(&s->module);
+}
+
+void session_on_end(struct session *s, void (*undo)(void *object), void *object)
+{
+    struct undo *u = arena_new(&s->module, struct undo);
+    *u = (struct undo){s->undo, undo, object};
+    s->undo = u;
 }
 
 /* Names: open addressing, FNV-1a. */

@@ -36,10 +36,16 @@ struct session {
     uint32_t muted_errors;
     struct pending_diag *pending; /* the diagnostic that notes still attach to */
     struct reported *reported;    /* what was said: nothing is said twice */
+    struct undo *undo;            /* what session_on_end was given, newest first */
 };
 
 void session_init(struct session *s, const struct ldsl_sink *sink);
 void session_destroy(struct session *s); /* flushes the last diagnostic */
+
+/* Calls undo(object) when the session is destroyed, newest first, however the compile ended: for
+ * the few things an arena cannot own (LLVM's). Register a zeroed record, then fill it, so that an
+ * unwind in between loses nothing. */
+void session_on_end(struct session *s, void (*undo)(void *object), void *object);
 
 /* The one copy of a name: equal names are equal pointers. */
 const char *intern(struct session *s, const char *text, size_t length);
