@@ -273,7 +273,8 @@ static enum ldsl_status choose_tuned(const struct rt_launch *launch,
     return status;
 }
 
-/* How many parts a partition has is the compiler's choice, unless somebody tries others. */
+/* How many parts a partition has is the compiler's choice, unless somebody tries others: of one
+ * partition ("parts.p=3"), or of all ("parts=3"). */
 static void choose_parts(const struct rt_launch *launch, const struct rt_sources *sources,
                          struct rt_text *out)
 {
@@ -284,8 +285,11 @@ static void choose_parts(const struct rt_launch *launch, const struct rt_sources
                  rt_module_text(m, m->indices[launch->kernel->parts.first + i]));
         const struct rt_setting *asked = find_setting(sources, name);
         if (!asked)
+            asked = find_setting(sources, "parts");
+        if (!asked)
             continue;
         mark_used(sources, name);
+        mark_used(sources, "parts");
         rt_text_add(out, "%s%s=%lld", separator(out), name, (long long)asked->value);
     }
 }

@@ -1,0 +1,455 @@
+/* ldsl test: operators against their f64 references, gradients against finite differences. */
+#include "cases.h"
+#include "command.h"
+#include "gradient.h"
+#include "reference.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+struct options {
+    struct device_options device;
+    const char **ops; /* NULL: all that have a reference */
+    unsigned op_count;
+    const char *only;    /* --case: substring of the case's description */
+    unsigned long cases; /* --cases: at most so many an operator; 0: all */
+    uint64_t seed;
+    bool verbose;
+};
+
+static const struct argp_option options[] = {
+    {"case",                                        'k', "TEXT", 0, "Only cases whose description contains TEXT", 0},
+    {"cases",                                       'n', "N", 0, "At most N cases of each operator, spread over all of them", 0},
+    {"seed", 's', "N", 0, "Seed of the random inputs (default 1)", 0},
+    {"verbose",                                             'v', 0, 0, "Print every case", 0},
+    {0   },
+};
+
+static error_t parse_number(unsigned long *number, const char *arg, struct argp_state *state)
+{
+    char *end;
+    *number = strtoul(arg, &end, 10);
+    if (end == arg || *end)
+        argp_error(state, "'%s' is not a number", arg);
+    return 0;
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+    struct options *o = state->input;
+    unsigned long number = 0;
+    switch (key) {
+    case ARGP_KEY_INIT: o->seed = 1; return 0;
+    case 'k': o->only = arg; return 0;
+    case 'n': return parse_number(&o->cases, arg, state);
+    case 's':
+        parse_number(&number, arg, state);
+        o->seed = number;
+        return 0;
+    case 'v': o->verbose = true; return 0;
+    case ARGP_KEY_ARG: {
+        const char **ops = realloc(o->ops, (o->op_count + 1) * sizeof *ops);
+        if (!ops)
+            return ENOMEM;
+        o->ops = ops;
+        o->ops[o->op_count++] = arg;
+        return 0;
+    }
+    default: return ARGP_ERR_UNKNOWN;
+    }
+}
+
+/* ---- one run of the command -------------------------------------------------------------------- */
+
+/* What the contexts' sink is: silent while cases are tried that an operator may refuse. */
+struct ear {
+    struct cli *cli;
+    bool muted;
+};
+
+static void hear(void *user, const struct ldsl_diag *diag)
+{
+    struct ear *ear = user;
+    if (!ear->muted || diag->severity == LDSL_WARNING)
+        ear->cli->sink.report(ear->cli->sink.user, diag);
+}
+
+struct session {
+    struct cli *cli;
+    const struct options *options;
+    struct ear ear;
+    struct operators ops; /* on the device under test */
+    struct references references;
+    json_t *rows;
+    unsigned failed_ops;
+};
+
+/* What came of one operator. */
+struct tally {
+    const char *op;
+    unsigned passed, failed, refused;
+    double worst; /* error / allowed */
+    struct timespec start;
+};
+
+static void row(struct session *s, struct tally *tally, const char *name, bool passed, double error,
+                double allowed, const char *why)
+{
+    tally->passed += passed;
+    tally->failed += !passed;
+    if (allowed > 0 && error / allowed > tally->worst)
+        tally->worst = error / allowed;
+    if (s->cli->json_path)
+        json_array_append_new(
+            s->rows, json_pack("{s:s, s:s, s:s, s:b, s:f, s:f, s:s?}", "op", tally->op, "device",
+                               ldsl_context_device(s->ops.context), "case", name, "passed", passed,
+                               "max_error", error < 1e300 ? error : 1e300, "allowed_error", allowed,
+                               "reason", passed ? NULL : why));
+    bool to_terminal = !s->cli->json_path || strcmp(s->cli->json_path, "-") != 0;
+    if (!to_terminal || (passed && !s->options->verbose))
+        return;
+    cli_progress(s->cli, NULL);
+    printf("%s %s: %s", passed ? "ok    " : "FAILED", tally->op, name);
+    if (passed)
+        printf("  error %.3g, allowed %.3g\n", error, allowed);
+    else
+        printf("\n       %s\n", why);
+}
+
+/* ---- values ------------------------------------------------------------------------------------ */
+
+/* Compares every result; the row is that of the tensor that comes closest to failing. */
+static void judge(struct session *s, struct tally *tally, const char *name, const struct trial *t,
+                  const struct answers *answers)
+{
+    struct verdict worst = {.passed = true};
+    const char *tensor = "";
+    for (uint32_t i = 0; i < t->subject->info.param_count; i++) {
+        const ldsl_op_param *p = &t->subject->params[i];
+        struct expected expected;
+        struct verdict verdict;
+        if (p->kind != LDSL_KIND_TENSOR || p->role == LDSL_PARAM_INPUT || t->params[i].absent)
+            continue;
+        if (!answers_find(&expected, answers, t, i)) {
+            row(s, tally, name, false, 0, 0, "the reference gives no such result");
+            return;
+        }
+        check_tensor(&verdict, &t->params[i].after, &expected);
+        if (!verdict.passed || verdict.error * worst.allowed >= worst.error * verdict.allowed) {
+            worst = verdict;
+            tensor = p->name;
+        }
+        if (!worst.passed)
+            break;
+    }
+    char why[256];
+    snprintf(why, sizeof why, "%s: %s", tensor, worst.why);
+    row(s, tally, name, worst.passed, worst.error, worst.allowed, why);
+}
+
+/* Whether the operator takes these sizes: `require` may refuse some. */
+static bool is_accepted(struct session *s, const struct trial *t, enum ldsl_status *status)
+{
+    ldsl_plan *plan = NULL;
+    s->ear.muted = true;
+    *status = trial_prepare(&plan, t, s->ops.library);
+    s->ear.muted = false;
+    ldsl_plan_destroy(plan);
+    return *status == LDSL_OK;
+}
+
+/* If the sizes are refused, tries each dim as 1, as each other dim, and as one more than it. */
+static bool make_acceptable(struct session *s, struct trial *t, enum ldsl_status *status)
+{
+    if (is_accepted(s, t, status))
+        return true;
+    for (uint32_t d = 0; *status == LDSL_ARGUMENT && d < t->subject->dim_count; d++) {
+        int64_t kept = t->dims[d];
+        for (uint32_t e = 0; e <= 2 * t->subject->dim_count; e++) {
+            t->dims[d] = e == 0 ? 1 : t->dims[(e - 1) / 2] + (e - 1) % 2;
+            if ((e == 0 || (e - 1) / 2 != d) && is_accepted(s, t, status))
+                return true;
+            t->dims[d] = kept;
+            if (*status != LDSL_ARGUMENT)
+                break;
+        }
+    }
+    return false;
+}
+
+static void run_case(struct session *s, struct tally *tally, struct trial *t, enum style style)
+{
+    char name[400];
+    struct tensor_error error = {.text = ""};
+    struct answers answers = {.biased = {{0}}};
+    enum ldsl_status status;
+    bool good = make_acceptable(s, t, &status);
+    cases_describe(name, sizeof name, t, style);
+    if (s->options->only && !strstr(name, s->options->only))
+        return;
+    cli_progress(s->cli, "%s: %s", tally->op, name);
+    if (!good && status == LDSL_ARGUMENT) {
+        tally->refused++;
+        return;
+    }
+    s->ear.muted = true; /* failures become rows */
+    if (!good) {
+        row(s, tally, name, false, 0, 0, ldsl_last_error());
+    } else if (!trial_fill(t, style, s->options->seed, &error)) {
+        row(s, tally, name, false, 0, 0, error.text);
+    } else if ((status = trial_run(t, s->ops.context, s->ops.library, &error))) {
+        row(s, tally, name, false, 0, 0, ldsl_last_error());
+    } else if (*error.text || !answers_create(&answers, &s->references, t, &error)) {
+        row(s, tally, name, false, 0, 0, error.text);
+    } else {
+        judge(s, tally, name, t, &answers);
+    }
+    s->ear.muted = false;
+    answers_destroy(&answers);
+}
+
+/* What the operator's kernels are tiled by at ordinary sizes, and whether they have part axes. */
+static unsigned learn(struct session *s, const struct subject *subject, int64_t *tiles,
+                      unsigned *tile_count, unsigned capacity)
+{
+    struct cases none;
+    struct trial t = {0};
+    ldsl_plan *plan = NULL;
+    unsigned flags = 0;
+    enum ldsl_status status;
+    *tile_count = 0;
+    if (!cases_create(&none, subject, NULL, 0, CASES_GRADIENT))
+        return 0;
+    if (trial_create(&t, subject)) {
+        cases_ordinary(&t, &none);
+        s->ear.muted = true;
+        if (make_acceptable(s, &t, &status) && !trial_prepare(&plan, &t, s->ops.library))
+            for (uint32_t i = 0; i < ldsl_plan_launch_count(plan); i++)
+                cases_learn_tiles(tiles, tile_count, capacity, ldsl_plan_launch_variant(plan, i));
+        ldsl_plan_destroy(plan);
+        t.with = "parts=3";
+        flags = is_accepted(s, &t, &status) ? CASES_PARTS : 0;
+        s->ear.muted = false;
+    }
+    trial_destroy(&t);
+    cases_destroy(&none);
+    return flags;
+}
+
+static void test_values(struct session *s, struct tally *tally, const struct subject *subject)
+{
+    int64_t tiles[3];
+    unsigned tile_count;
+    unsigned flags = learn(s, subject, tiles, &tile_count, 3);
+    struct cases cases;
+    if (!cases_create(&cases, subject, tiles, tile_count, flags)) {
+        row(s, tally, "making the cases", false, 0, 0, "out of memory, or too many parameters");
+        return;
+    }
+    size_t step = 1;
+    if (s->options->cases && cases.cover.count > s->options->cases)
+        step = cases.cover.count / s->options->cases;
+    for (size_t i = 0; i < cases.cover.count; i += step) {
+        struct trial t;
+        enum style style;
+        if (!trial_create(&t, subject))
+            break;
+        cases_apply(&t, &style, &cases, i);
+        run_case(s, tally, &t, style);
+        trial_destroy(&t);
+    }
+    cases_destroy(&cases);
+    if (!tally->passed && !tally->failed && !s->options->only)
+        row(s, tally, "any sizes", false, 0, 0, ldsl_last_error());
+}
+
+/* ---- gradients --------------------------------------------------------------------------------- */
+
+struct gradient_name {
+    struct session *session;
+    struct tally *tally;
+    const char *name;
+};
+
+static void report_gradient(void *user, const struct gradient_row *g)
+{
+    struct gradient_name *n = user;
+    char name[460], why[128];
+    snprintf(name, sizeof name, "gradient of %s: %s", g->input, n->name);
+    snprintf(why, sizeof why, "differs from finite differences by %.3g, allowed %.3g", g->error,
+             g->allowed);
+    row(n->session, n->tally, name, g->passed, g->error, g->allowed, why);
+}
+
+static void run_gradient(struct session *s, struct tally *tally, struct trial *t)
+{
+    char name[400];
+    enum ldsl_status status;
+    struct tensor_error error = {.text = ""};
+    bool good = make_acceptable(s, t, &status);
+    cases_describe(name, sizeof name, t, STYLE_SAMPLE);
+    if (!good || (s->options->only && !strstr("gradient", s->options->only) &&
+                  !strstr(name, s->options->only)))
+        return;
+    cli_progress(s->cli, "%s: gradient, %s", tally->op, name);
+    struct gradient_name user = {.session = s, .tally = tally, .name = name};
+    s->ear.muted = true;
+    if (!trial_fill(t, STYLE_SAMPLE, s->options->seed, &error) ||
+        !gradient_check(&s->references, t, report_gradient, &user, &error))
+        row(s, tally, name, false, 0, 0, error.text);
+    s->ear.muted = false;
+}
+
+static void test_gradient(struct session *s, struct tally *tally, const struct subject *subject)
+{
+    struct cases cases;
+    if (!cases_create(&cases, subject, NULL, 0, CASES_GRADIENT))
+        return;
+    for (size_t i = 0; i < cases.cover.count; i++) {
+        struct trial t;
+        enum style style;
+        if (!trial_create(&t, subject))
+            break;
+        for (uint32_t g = 0; g < subject->generic_count; g++)
+            for (uint32_t k = 0; k < subject->generics[g].count; k++)
+                if (subject->generics[g].dtypes[k] == LDSL_F32)
+                    t.types[g] = LDSL_F32; /* inputs that f32 can hold; computed in f64 */
+        cases_apply(&t, &style, &cases, i);
+        run_gradient(s, tally, &t);
+        trial_destroy(&t);
+    }
+    cases_destroy(&cases);
+}
+
+/* ---- operators --------------------------------------------------------------------------------- */
+
+static void print_tally(const struct session *s, const struct tally *tally)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    double seconds = (double)(now.tv_sec - tally->start.tv_sec) +
+                     1e-9 * (double)(now.tv_nsec - tally->start.tv_nsec);
+    cli_progress(s->cli, NULL);
+    if (s->cli->json_path && strcmp(s->cli->json_path, "-") == 0)
+        return;
+    printf("%-28s %-8s %5u passed %5u failed %5u refused   worst %.2f of allowed   %5.1f s\n",
+           tally->op, ldsl_context_device(s->ops.context), tally->passed, tally->failed,
+           tally->refused, tally->worst, seconds);
+    fflush(stdout);
+}
+
+static void test_op(struct session *s, const char *op)
+{
+    struct tally tally = {.op = op};
+    struct subject subject;
+    clock_gettime(CLOCK_MONOTONIC, &tally.start);
+    if (!subject_create(&subject, s->ops.library, op)) {
+        row(s, &tally, "its declaration", false, 0, 0, "more parameters than the test can hold");
+    } else {
+        test_values(s, &tally, &subject);
+        if (subject.info.grad)
+            test_gradient(s, &tally, &subject);
+    }
+    print_tally(s, &tally);
+    s->failed_ops += tally.failed != 0;
+    subject_destroy(&subject);
+}
+
+static int test_named(struct session *s)
+{
+    for (unsigned i = 0; i < s->options->op_count; i++) {
+        ldsl_op_info info;
+        int status = find_operator(s->cli, s->ops.library, s->options->ops[i], &info);
+        if (status)
+            return status;
+        if (!info.ref)
+            return cli_error_help(s->cli, "name one with 'ref NAME;' in its declaration",
+                                  "operator '%s' has no reference to test against", info.name);
+    }
+    for (unsigned i = 0; i < s->options->op_count; i++)
+        test_op(s, s->options->ops[i]);
+    return EXIT_DONE;
+}
+
+static int test_all(struct session *s)
+{
+    unsigned tested = 0;
+    for (uint32_t i = 0; i < ldsl_library_op_count(s->ops.library); i++) {
+        ldsl_op_info info;
+        const char *op = ldsl_library_op_name(s->ops.library, i);
+        if (!ldsl_op_find(s->ops.library, op, &info) || !info.ref)
+            continue;
+        test_op(s, op);
+        tested++;
+    }
+    return tested ? EXIT_DONE : cli_error(s->cli, "no operator has a reference to test against");
+}
+
+static int open_session(struct session *s)
+{
+    const struct device_options *device = &s->options->device;
+    struct ldsl_sink sink = {.report = hear, .user = &s->ear};
+    unsigned before = s->cli->errors;
+    ldsl_context_options context = {
+        .sink = sink,
+        .cache_path = device->cache,
+        .no_cache = device->no_cache,
+        .no_compile = device->no_compile,
+        .check = device->check,
+        .threads = device->threads,
+    };
+    enum ldsl_status status = ldsl_context_create(&s->ops.context, device->device, &context);
+    if (!status && device->file)
+        status = ldsl_library_load_file(&s->ops.library, s->ops.context, device->file);
+    else if (!status)
+        status = ldsl_library_load_builtin(&s->ops.library, s->ops.context);
+    if (!status)
+        status = references_open(&s->references, device, &sink);
+    return cli_failed(s->cli, status, before, "loading the operators");
+}
+
+static int run(struct cli *cli, void *user)
+{
+    struct options *o = user;
+    struct session s = {.cli = cli, .options = o, .ear = {.cli = cli}, .rows = json_array()};
+    int status = open_session(&s);
+    if (!status)
+        status = o->op_count ? test_named(&s) : test_all(&s);
+    if (!status && cli->json_path) {
+        json_incref(s.rows);
+        if (!cli_write_json(cli, ldsl_context_device(s.ops.context), s.rows))
+            status = EXIT_DEVICE;
+    }
+    if (!status && s.failed_ops)
+        status = EXIT_WRONG;
+    json_decref(s.rows);
+    references_close(&s.references);
+    close_operators(&s.ops);
+    free(o->ops);
+    return status;
+}
+
+/* clang-format off */
+const struct command command_test = {
+    .name = "test",
+    .summary = "test operators against their references",
+    .args = "[OP...]",
+    .doc = "Runs each operator that names a reference (all of them, or those given) on edge shapes, dtypes, "
+           "options and layouts, and compares with the f64 reference within the tolerance that "
+           "docs/testing.md derives. Results are poisoned beforehand, buffers stand between guard bands, "
+           "and a second run must give the same bits. Gradient operators are compared with finite "
+           "differences of the forward's reference. Exit status 1 if anything failed.",
+    .example = "ldsl test\n"
+               "ldsl test rms_norm -v\n"
+               "# one failing case again\n"
+               "ldsl test rms_norm --case 'T=bf16 W=f32 casting=gemma'\n",
+    .options = options,
+    .parse = parse,
+    .options_bytes = sizeof(struct options),
+    .run = run,
+    .takes_ops = true,
+    .takes_device = true,
+    .json = JSON_FILE,
+};
+/* clang-format on */

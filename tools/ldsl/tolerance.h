@@ -1,0 +1,41 @@
+/* When a result is right: the error model of ldsl test, derived in docs/testing.md.
+ *
+ * A row is the last dim of a tensor. With the reference known to lie in [lo, hi], element i of a row
+ * may miss that interval by u_i, one unit in the last place for 16-bit floats and nothing for wider
+ * ones; the 2-norm of what it misses it by beyond that may be at most
+ *
+ *     max( min(1e-5, 2^-24 (32 + 8 sqrt(n))) ||r||,  8 ||k|| )
+ *
+ * where r is the row of the reference, n the longest reduction that the operator can have, and k what
+ * the reference moves by when its inputs move by half a unit in the last place of f32: no f32
+ * arithmetic can do better. Integers and booleans are exact. */
+#ifndef LDSL_TOLERANCE_H
+#define LDSL_TOLERANCE_H
+
+#include "tensor.h"
+
+/* What is known about the right result of one tensor. All have its shape; f64 where it is a float,
+ * else its own dtype. */
+struct expected {
+    const struct tensor
+        *bounds[3];             /* results under the three roundings: lo and hi are their range */
+    const struct tensor *moved; /* from moved inputs, with `still` from unmoved ones; or NULL */
+    const struct tensor *still;
+    double reduction; /* n */
+};
+
+struct verdict {
+    bool passed;
+    double error;   /* of the row that comes closest to failing, or fails by most */
+    double allowed; /* for that row */
+    size_t element; /* the worst one of that row */
+    char why[160];  /* empty if passed */
+};
+
+void check_tensor(struct verdict *out, const struct tensor *actual,
+                  const struct expected *expected);
+
+/* The factor of ||r||. */
+double relative_tolerance(double reduction);
+
+#endif
