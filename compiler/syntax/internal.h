@@ -5,7 +5,8 @@
  *   parser.y         one item's tokens -> tree; it pulls them from parse.c
  *   recover.c        says what is wrong, and where the parser goes on
  *   ast.c print.c    makes nodes; writes a tree as text
- *   format.c         ldsl fmt: works on tokens, not on the tree
+ *   format.c         ldsl fmt: lays out tokens, not the tree
+ *   spacing.c        between which tokens there is a blank, or may be a line break
  *
  * Each item is parsed on its own, so an error in one never spoils another. All memory is the
  * session's module arena. */
@@ -22,6 +23,7 @@ struct token {
     int kind; /* enum syntax_yytokentype of the generated parser.h, or a character */
     uint32_t begin, end;
     uint8_t newlines; /* line breaks before it, counted up to 2 */
+    bool is_name;     /* a word that the parser took for a name */
     bool opens_block; /* a '{' that the parser took for a block with a way to recover in it */
     uint32_t partner; /* index of the matching bracket, or NO_PARTNER */
     uint32_t raw;     /* in parser tokens: its index among all tokens, comments included */
@@ -86,6 +88,7 @@ struct parse {
     uint32_t next;   /* the token to hand out next */
     uint32_t depth;  /* blocks open */
     bool in_clauses; /* past the signature */
+    bool no_item;    /* its signature did not parse */
     bool said_too_deep;
     uint32_t errors_before; /* the session's count when the item began */
 
@@ -96,6 +99,9 @@ struct parse {
 };
 
 typedef VEC(struct item_range) item_ranges;
+
+/* Lexes and parses the source of p (s, arena and source are set). */
+struct ast_file *parse_source(struct parse *p);
 
 /* Fills partner in p->tokens and returns the items; reports text between items. */
 item_ranges split_items(struct parse *p);
@@ -115,6 +121,7 @@ void recover_too_deep(struct parse *p, struct span at);
 
 /* Called by the parser. */
 struct token parse_next_token(struct parse *p);
+void parse_mark_name(struct parse *p, struct span at);
 bool parse_open_block(struct parse *p); /* after its '{'; false: nested too deeply */
 bool parse_enter(struct parse *p);      /* one block deeper; false: too deep */
 void *parse_alloc(struct parse *p, size_t bytes);
@@ -148,5 +155,28 @@ struct stmt *new_loop(struct parse *p, enum stmt_kind kind, struct ast_name name
 struct stmt *new_assign(struct parse *p, struct span at, enum ast_assign op, struct expr *target,
                         struct expr *value);
 struct stmt *new_values(struct parse *p, enum stmt_kind kind, struct span at, ast_exprs values);
+
+/* ---- formatting (spacing.c) ----------------------------------------------------------------- */
+
+/* What a token is, where its kind alone does not tell. */
+enum token_role {
+    ROLE_PLAIN,
+    ROLE_UNARY,    /* - ! ~ before an operand */
+    ROLE_BINARY,   /* operators between operands, ? and : of a choice among them */
+    ROLE_ANGLE,    /* < and > around generics and element types */
+    ROLE_OPTIONAL, /* ? after a type */
+    ROLE_SET,      /* { and } of {1, 2, 4} */
+    ROLE_SETTINGS, /* { and } of { BR = 4 }, enums and structs */
+    ROLE_BLOCK     /* { and } of bodies and tune */
+};
+
+/* The roles of all tokens (comments among them: ROLE_PLAIN), in the order given. */
+enum token_role *token_roles(struct arena *a, const tokens *list);
+bool space_between(const tokens *list, const enum token_role *roles, uint32_t left, uint32_t right);
+/* May a line that the author broke here stay broken? */
+bool may_break(const tokens *list, const enum token_role *roles, uint32_t left, uint32_t right);
+/* How bad it is to break a long line here; 0: never. Brackets around it cost extra. */
+uint32_t break_cost(const tokens *list, const enum token_role *roles, uint32_t left,
+                    uint32_t right);
 
 #endif

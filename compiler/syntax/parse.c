@@ -68,6 +68,19 @@ struct token parse_next_token(struct parse *p)
     return t;
 }
 
+void parse_mark_name(struct parse *p, struct span at)
+{
+    uint32_t low = p->range.first, high = p->range.end;
+    while (high - low > 1) {
+        uint32_t mid = low + (high - low) / 2;
+        if (p->tokens.data[mid].begin <= at.begin)
+            low = mid;
+        else
+            high = mid;
+    }
+    p->tokens.data[low].is_name = true;
+}
+
 bool parse_enter(struct parse *p)
 {
     if (++p->depth <= AST_MAX_BLOCK_DEPTH)
@@ -132,7 +145,7 @@ static struct item *parse_item(struct parse *p, struct item_range range)
     p->range = range;
     p->next = range.first;
     p->depth = 0;
-    p->in_clauses = p->said_too_deep = false;
+    p->in_clauses = p->no_item = p->said_too_deep = false;
     p->last_error = NO_PARTNER;
     p->errors_before = p->s->errors;
     p->sync_kind = 0;
@@ -143,21 +156,26 @@ static struct item *parse_item(struct parse *p, struct item_range range)
     bool parsed = syntax_yyparse(p) == 0;
     if (range.unclosed && p->s->errors == p->errors_before)
         report_unclosed(p);
-    return parsed ? p->item : NULL;
+    return parsed && !p->no_item ? p->item : NULL;
+}
+
+struct ast_file *parse_source(struct parse *p)
+{
+    struct ast_file *file = arena_new(p->arena, struct ast_file);
+    file->source = p->source;
+    p->raw = lex_source(p->s, p->source);
+    drop_comments(p);
+    item_ranges ranges = split_items(p);
+    for (uint32_t i = 0; i < ranges.count && !too_many_errors(p); i++) {
+        struct item *item = parse_item(p, ranges.data[i]);
+        if (item)
+            vec_push(p->arena, &file->items, item);
+    }
+    return file;
 }
 
 struct ast_file *syntax_parse(struct session *s, uint32_t source)
 {
     struct parse p = {.s = s, .arena = &s->module, .source = source};
-    struct ast_file *file = arena_new(p.arena, struct ast_file);
-    file->source = source;
-    p.raw = lex_source(s, source);
-    drop_comments(&p);
-    item_ranges ranges = split_items(&p);
-    for (uint32_t i = 0; i < ranges.count && !too_many_errors(&p); i++) {
-        struct item *item = parse_item(&p, ranges.data[i]);
-        if (item)
-            vec_push(p.arena, &file->items, item);
-    }
-    return file;
+    return parse_source(&p);
 }

@@ -130,7 +130,7 @@ static void syntax_yyerror(struct span *at, struct parse *p, const char *text);
 
 start
     : attrs definition            { p->item->at = @definition; }
-    | error SYNC_END              { p->item = NULL; }
+    | error SYNC_END              { p->no_item = true; }
     ;
 
 /* ---- items ---- */
@@ -155,14 +155,14 @@ definition
     | EXTERN OP signature opt_outputs ';'  { p->item->op.outputs = $opt_outputs; }
     | FN fn_head block                 { p->item->fn.body = $block; }
     | FN fn_head '=' expr ';'          { p->item->fn.body_expr = $expr; }
-    | FN error SYNC_BODY resume block  { p->item = NULL; }
-    | FN error SYNC_END                { p->item = NULL; }
+    | FN error SYNC_BODY resume block  { p->no_item = true; }
+    | FN error SYNC_END                { p->no_item = true; }
     | KERNEL kernel_head kernel_clauses block       { p->item->kernel.body = $block; }
-    | KERNEL error SYNC_BODY resume kernel_clauses block  { p->item = NULL; }
-    | KERNEL error SYNC_END            { p->item = NULL; }
+    | KERNEL error SYNC_BODY resume kernel_clauses block  { p->no_item = true; }
+    | KERNEL error SYNC_END            { p->no_item = true; }
     | OP op_head op_clauses block      { p->item->op.body = $block; }
-    | OP error SYNC_BODY resume op_clauses block    { p->item = NULL; }
-    | OP error SYNC_END                { p->item = NULL; }
+    | OP error SYNC_BODY resume op_clauses block    { p->no_item = true; }
+    | OP error SYNC_END                { p->no_item = true; }
     ;
 
 import_path
@@ -703,7 +703,7 @@ names
 
 name
     : NAME                          { $$ = (struct ast_name){$1, @1}; }
-    | word                          { $$ = (struct ast_name){$1, @1}; }
+    | word                          { $$ = (struct ast_name){$1, @1}; parse_mark_name(p, @1); }
     ;
 
 /* token_is_word below lists the same. */

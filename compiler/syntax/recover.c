@@ -15,6 +15,19 @@ static int kind_at(const struct parse *p, uint32_t i)
     return p->tokens.data[i].kind;
 }
 
+/* The '{' of the innermost block around a token, among those the parser has opened. */
+static uint32_t enclosing_block(const struct parse *p, uint32_t index)
+{
+    for (uint32_t i = index; i-- > p->range.first;) {
+        const struct token *t = &p->tokens.data[i];
+        if (t->kind == '{' && t->opens_block && (t->partner == NO_PARTNER || t->partner >= index))
+            return i;
+        if (t->kind == '}' && t->partner != NO_PARTNER)
+            i = t->partner;
+    }
+    return NO_PARTNER;
+}
+
 /* ---- what is wrong -------------------------------------------------------------------------- */
 
 static bool is_literal_kind(int kind)
@@ -103,9 +116,22 @@ static const struct {
     {REQUIRE, "a condition",        NULL                     },
 };
 
+static int kind_before(const struct parse *p, uint32_t index, uint32_t distance)
+{
+    return index >= p->range.first + distance ? kind_at(p, index - distance) : END;
+}
+
+static bool begins_element(const struct parse *p, uint32_t index)
+{
+    int word = kind_before(p, index, 2);
+    return kind_before(p, index, 1) == '<' && (word == TENSOR || word == TILE || word == PTR);
+}
+
 static const char *calling(const struct parse *p, uint32_t index, bool expression)
 {
-    int before = index > p->range.first ? kind_at(p, index - 1) : END;
+    int before = kind_before(p, index, 1);
+    if (!expression && begins_element(p, index))
+        return "an element type";
     for (size_t i = 0; i < sizeof callings / sizeof *callings; i++) {
         const char *noun = expression ? callings[i].expression : callings[i].name;
         if (callings[i].after == before && noun)
@@ -135,6 +161,8 @@ static void name_sets(struct wanted *w, uint32_t index)
         add_noun(w, calling(w->p, index, true));
         drop_kinds(w, expression_starts);
         drop_names(w);
+        if (token_is_word(kind_before(w->p, index, 1)))
+            kinds[IN] = false; /* `where in {..}` names a value; rarely what was meant */
     }
     if (kinds[TENSOR] && kinds[NAME]) {
         add_noun(w, "a type");
@@ -222,23 +250,23 @@ static void suggest(struct parse *p, uint32_t index, const struct wanted *w)
         diag_help(p->s, "did you mean '%s'?", near);
 }
 
-static const char *semicolon_place(const struct parse *p)
-{
-    return p->depth ? "this statement" : p->in_clauses ? "this clause" : "this declaration";
-}
-
 static void report_missing_semicolon(struct parse *p, uint32_t index)
 {
-    uint32_t end = p->tokens.data[index - 1].end;
+    uint32_t end = p->tokens.data[index - 1].end, block = enclosing_block(p, index);
+    bool in_body = block != NO_PARTNER && kind_at(p, block - 1) != TUNE;
     diag_error(p->s, (struct span){p->source, end, end}, DIAG_MISSING_SEMICOLON,
-               "missing ';' after %s", semicolon_place(p));
+               "missing ';' after this %s",
+               in_body         ? "statement"
+               : p->in_clauses ? "clause"
+                               : "declaration");
 }
 
 static void report_unexpected(struct parse *p, uint32_t index, struct wanted *w)
 {
     struct wanted full = *w;
     int kind = kind_at(p, index);
-    if (w->kinds[NAME] && !w->kinds[INT] && !w->kinds[TENSOR] && token_is_keyword(kind)) {
+    if (w->kinds[NAME] && !w->kinds[INT] && !w->kinds[TENSOR] && token_is_keyword(kind) &&
+        !begins_element(p, index)) {
         diag_error(p->s, token_span(p, index), DIAG_KEYWORD_AS_NAME,
                    "%s is a keyword and cannot be a name", token_describe(p, index));
         return;
@@ -257,19 +285,6 @@ static void report_unexpected(struct parse *p, uint32_t index, struct wanted *w)
 }
 
 /* ---- where to go on ------------------------------------------------------------------------- */
-
-/* The '{' of the innermost block around a token, among those the parser has opened. */
-static uint32_t enclosing_block(const struct parse *p, uint32_t index)
-{
-    for (uint32_t i = index; i-- > p->range.first;) {
-        const struct token *t = &p->tokens.data[i];
-        if (t->kind == '{' && t->opens_block && (t->partner == NO_PARTNER || t->partner >= index))
-            return i;
-        if (t->kind == '}' && t->partner != NO_PARTNER)
-            i = t->partner;
-    }
-    return NO_PARTNER;
-}
 
 static uint32_t block_depth(const struct parse *p, uint32_t index)
 {
