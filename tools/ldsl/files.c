@@ -63,6 +63,32 @@ static mode_t wanted_mode(const char *path)
     return 0666 & ~mask;
 }
 
+/* A device or a pipe is written as it is: there is nothing to rename. */
+static bool is_special(const char *path)
+{
+    struct stat status;
+    return stat(path, &status) == 0 && !S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode);
+}
+
+static bool open_temporary(struct output *out)
+{
+    size_t size = strlen(out->path) + sizeof ".tmp.XXXXXX";
+    out->temporary = malloc(size);
+    if (!out->temporary)
+        return false;
+    snprintf(out->temporary, size, "%s.tmp.XXXXXX", out->path);
+    int file = mkstemp(out->temporary);
+    if (file < 0) {
+        out->temporary[0] = '\0'; /* there is nothing to remove */
+        return false;
+    }
+    if (fchmod(file, wanted_mode(out->path)) == 0)
+        out->file = fdopen(file, "wb");
+    if (!out->file)
+        close(file);
+    return out->file != NULL;
+}
+
 bool output_open(struct cli *cli, struct output *out, const char *path)
 {
     *out = (struct output){0};
@@ -71,35 +97,16 @@ bool output_open(struct cli *cli, struct output *out, const char *path)
         return true;
     }
     out->path = real_path(path);
-    if (!out->path)
-        return cannot(cli, "write", path) == EXIT_DONE;
-    struct stat status;
-    if (stat(out->path, &status) == 0 && !S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode)) {
-        out->file = fopen(out->path, "wb"); /* a device or a pipe: nothing to rename */
-        if (!out->file)
-            cannot(cli, "write", path);
-        return out->file != NULL;
+    bool ok = out->path;
+    if (ok && is_special(out->path))
+        ok = (out->file = fopen(out->path, "wb")) != NULL;
+    else if (ok)
+        ok = open_temporary(out);
+    if (!ok) {
+        cannot(cli, "write", path);
+        output_abandon(out);
     }
-    size_t size = strlen(out->path) + sizeof ".tmp.XXXXXX";
-    out->temporary = malloc(size);
-    int file = -1;
-    if (out->temporary) {
-        snprintf(out->temporary, size, "%s.tmp.XXXXXX", out->path);
-        file = mkstemp(out->temporary);
-    }
-    if (file >= 0 && fchmod(file, wanted_mode(out->path)) == 0)
-        out->file = fdopen(file, "wb");
-    if (out->file)
-        return true;
-    cannot(cli, "write", path);
-    if (file >= 0) {
-        close(file);
-        unlink(out->temporary);
-    }
-    free(out->temporary);
-    free(out->path);
-    *out = (struct output){0};
-    return false;
+    return ok;
 }
 
 bool output_commit(struct cli *cli, struct output *out)

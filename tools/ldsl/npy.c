@@ -148,8 +148,8 @@ enum { HAS_DESCR = 1, HAS_ORDER = 2, HAS_SHAPE = 4, HAS_ALL = 7 };
 
 static bool read_entry(struct reader *r, struct header *h, unsigned *seen)
 {
-    const char *key, *text;
-    size_t key_length, length;
+    const char *key = NULL, *text = NULL;
+    size_t key_length = 0, length = 0;
     if (!read_string(r, &key, &key_length) || !expect(r, ':'))
         return false;
     skip_blanks(r);

@@ -30,7 +30,7 @@ static void append(char ***list, unsigned *count, unsigned *capacity, char *text
 {
     if (*count == *capacity) {
         unsigned wanted = *capacity ? *capacity * 2 : 16;
-        char **grown = realloc(*list, wanted * sizeof **list);
+        char **grown = realloc(*list, (size_t)wanted * sizeof **list);
         if (!grown) {
             argp_failure(state, EXIT_DEVICE, 0, "out of memory");
             return;
@@ -274,7 +274,7 @@ static bool is_direct(const struct job *j, const struct input *input)
 static uint32_t alignment_of(const void *address)
 {
     uint32_t alignment = 1;
-    while (alignment < 256 && (uintptr_t)address % (alignment * 2) == 0)
+    while (alignment < 256 && (uintptr_t)address % ((uintptr_t)alignment * 2) == 0)
         alignment *= 2;
     return alignment;
 }
@@ -346,7 +346,8 @@ static int add_generics(struct job *j)
 static int make_arguments(struct job *j)
 {
     j->inputs = calloc(j->op.param_count + 1, sizeof *j->inputs);
-    j->arguments = calloc(j->op.param_count + j->options->value_count + 1, sizeof *j->arguments);
+    j->arguments =
+        calloc((size_t)j->op.param_count + j->options->value_count + 1, sizeof *j->arguments);
     if (!j->inputs || !j->arguments)
         return out_of_memory(j);
     for (uint32_t i = 0; i < j->op.param_count; i++)
@@ -409,8 +410,10 @@ static int run_plan(struct job *j)
 {
     unsigned before = j->cli->errors;
     cli_progress(j->cli, "preparing %s", j->op.name);
-    enum ldsl_status status = ldsl_plan_prepare(&j->plan, j->operators.library, j->op.name,
+    ldsl_plan *plan = NULL;
+    enum ldsl_status status = ldsl_plan_prepare(&plan, j->operators.library, j->op.name,
                                                 j->arguments, j->argument_count, j->options->with);
+    j->plan = plan;
     if (status != LDSL_OK)
         return failed(j, status, before);
     uint32_t count = ldsl_plan_tensor_count(j->plan);

@@ -226,7 +226,7 @@ bool safetensors_parse(struct tensor *out, const void *data, size_t bytes, const
                        struct tensor_error *error)
 {
     struct tensor found;
-    size_t offset;
+    size_t offset = 0;
     *out = (struct tensor){0};
     if (!locate(&found, &offset, data, bytes, key, error) ||
         !tensor_create(out, found.dtype, found.rank, found.shape, error))
@@ -240,7 +240,7 @@ bool safetensors_read(struct tensor *out, const char *path, const char *key,
                       struct tensor_error *error)
 {
     struct mapping file;
-    size_t offset;
+    size_t offset = 0;
     *out = (struct tensor){0};
     if (!mapping_open(&file, path, error))
         return false;
