@@ -49,6 +49,7 @@ struct layout {
     int item;            /* KERNEL, OP, ... of the item being laid out; END: none */
     bool attributes;     /* before its keyword */
     bool header;         /* before its body */
+    bool results;        /* past its -> */
     bool clauses;        /* the header has clauses */
     uint32_t first_line; /* of its header, among lines */
     bool after_body;     /* the item before ended with a body of several lines */
@@ -147,11 +148,9 @@ static uint32_t broken_level(const struct layout *f, const struct line *line, ui
     return line->header && kind_at(f, token) == ARROW ? line->rest - 1 : line->rest;
 }
 
-static void finish_line(struct layout *f)
+/* Puts down the front of a line that is too long, as often as it takes; what is left stays open. */
+static void split_long_line(struct layout *f)
 {
-    if (!f->line_open)
-        return;
-    f->line_open = false;
     while (line_width(f, &f->line) > COLUMNS) {
         uint32_t at = best_break(f, &f->line);
         if (!at)
@@ -166,6 +165,14 @@ static void finish_line(struct layout *f)
         f->line.indent = broken_level(f, &f->line, f->line.pieces.data[0].token);
         f->line.blank = false;
     }
+}
+
+static void finish_line(struct layout *f)
+{
+    if (!f->line_open)
+        return;
+    split_long_line(f);
+    f->line_open = false;
     vec_push(f->arena, &f->lines, f->line);
 }
 
@@ -173,7 +180,7 @@ static void begin_line(struct layout *f, uint32_t indent, bool blank)
 {
     finish_line(f);
     f->line = (struct line){.indent = indent, .comment = NO_TOKEN};
-    f->line.rest = f->base + CONTINUATION;
+    f->line.rest = f->base + CONTINUATION + f->results;
     f->line.header = f->header;
     f->line.blank = (blank || f->after_body) && f->lines.count;
     f->line_open = true;
@@ -213,8 +220,9 @@ static void add_token(struct layout *f, uint32_t token)
         piece.cost = token <= f->flat_end && f->flat_end ? 0 : place_cost(f, token);
     }
     vec_push(f->arena, &f->line.pieces, piece);
-    f->line.rest = f->base + CONTINUATION;
+    f->line.rest = f->base + CONTINUATION + f->results;
     f->line.header = f->header;
+    f->results = f->results || (f->header && f->item != FN && kind_at(f, token) == ARROW);
 }
 
 /* ---- blocks on one line --------------------------------------------------------------------- */
@@ -248,13 +256,13 @@ static bool stays_on_line(struct layout *f, uint32_t opener)
     bool flat = true;
     uint32_t last = opener;
     for (uint32_t i = opener; i != NO_TOKEN; i = else_block(f, i)) {
-        flat = flat && written_on_one_line(f, i) && (i == opener || !token_at(f, i)->newlines);
+        flat = flat && written_on_one_line(f, i);
         last = i;
     }
     last = token_at(f, last)->partner;
     last += kind_at(f, last + 1) == ';';
     for (uint32_t i = closer + 1; i <= last; i++)
-        flat = flat && !token_at(f, i)->newlines && !is_comment(f, i);
+        flat = flat && !is_comment(f, i);
     flat = flat && line_width(f, &f->line) + flat_width(f, f->before, last) <= COLUMNS;
     if (flat) {
         f->flat_end = last;
@@ -377,14 +385,18 @@ static void place_token(struct layout *f, uint32_t i)
         begin_line(f, f->base, false);
         return;
     }
-    if (f->broken || (token_at(f, i)->newlines && may_break(&f->list, f->roles, f->before, i))) {
-        bool same_level = kind_at(f, i) == ELSE || is_block(f, i, '{');
-        begin_line(f,
-                   same_level         ? f->base
-                   : is_plain_list(f) ? f->base + 1
-                                      : broken_level(f, &f->line, i),
-                   false);
+    if (!f->broken) {
+        if (!token_at(f, i)->newlines || !may_break(&f->list, f->roles, f->before, i))
+            return;
+        bool refill = line_width(f, &f->line) > COLUMNS;
+        split_long_line(f);
+        if (refill) /* the author's break would leave a short line */
+            return;
     }
+    if (kind_at(f, i) == ELSE || is_block(f, i, '{'))
+        begin_line(f, f->base, false);
+    else
+        begin_line(f, is_plain_list(f) ? f->base + 1 : broken_level(f, &f->line, i), false);
 }
 
 /* ---- tokens --------------------------------------------------------------------------------- */
@@ -401,7 +413,7 @@ static void enter_item(struct layout *f, uint32_t i)
     if (f->item != EXTERN || kind != OP)
         f->item = kind == '@' ? END : kind;
     f->header = kind == KERNEL || kind == OP || kind == FN;
-    f->clauses = false;
+    f->clauses = f->results = false;
     if (!f->attributes)
         f->first_line = f->lines.count;
 }
@@ -428,6 +440,7 @@ static void take_token(struct layout *f, uint32_t i)
     place_token(f, i);
     enter_item(f, i);
     f->clauses = f->clauses || begins_clause(f, i);
+    f->results = f->results && f->header && !f->clauses;
     if (is_block(f, i, '{') && !f->flat_end && !(body && f->line.pieces.count == 0))
         stays_on_line(f, i);
     add_token(f, i);
