@@ -179,7 +179,7 @@ static void give_scalars(struct trial *t)
 }
 
 /* Halves the narrow dims, then the wide ones, the largest first, until every tensor is small enough. */
-static void shrink(struct trial *t, const struct cases *c)
+void cases_shrink(struct trial *t, const struct cases *c)
 {
     while (trial_elements(t) > c->most_elements) {
         uint32_t largest = UINT32_MAX;
@@ -199,7 +199,7 @@ void cases_ordinary(struct trial *t, const struct cases *c)
     for (uint32_t d = 0; d < c->subject->dim_count; d++)
         t->dims[d] = c->is_wide[d] ? 1000 : 3;
     give_scalars(t);
-    shrink(t, c);
+    cases_shrink(t, c);
 }
 
 void cases_apply(struct trial *t, enum style *style, const struct cases *c, size_t i)
@@ -210,7 +210,7 @@ void cases_apply(struct trial *t, enum style *style, const struct cases *c, size
     for (unsigned f = 0; f < c->factor_count; f++)
         apply_factor(t, style, c, &c->factors[f], c->cover.rows[i * c->factor_count + f]);
     give_scalars(t);
-    shrink(t, c);
+    cases_shrink(t, c);
 }
 
 /* ---- in words ---------------------------------------------------------------------------------- */

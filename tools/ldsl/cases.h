@@ -46,6 +46,9 @@ void cases_destroy(struct cases *c);
 /* Makes trial t, freshly created, case number i. *style: how to fill it. */
 void cases_apply(struct trial *t, enum style *style, const struct cases *c, size_t i);
 
+/* Makes dims smaller until no tensor has more than most_elements; widths last. */
+void cases_shrink(struct trial *t, const struct cases *c);
+
 /* A trial at ordinary sizes, everything else at its first choice: to learn tiles from. */
 void cases_ordinary(struct trial *t, const struct cases *c);
 

@@ -2,7 +2,7 @@
 #include "cases.h"
 #include "command.h"
 #include "gradient.h"
-#include "reference.h"
+#include "verify.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -119,35 +119,6 @@ static void row(struct session *s, struct tally *tally, const char *name, bool p
 
 /* ---- values ------------------------------------------------------------------------------------ */
 
-/* Compares every result; the row is that of the tensor that comes closest to failing. */
-static void judge(struct session *s, struct tally *tally, const char *name, const struct trial *t,
-                  const struct answers *answers)
-{
-    struct verdict worst = {.passed = true};
-    const char *tensor = "";
-    for (uint32_t i = 0; i < t->subject->info.param_count; i++) {
-        const ldsl_op_param *p = &t->subject->params[i];
-        struct expected expected;
-        struct verdict verdict;
-        if (p->kind != LDSL_KIND_TENSOR || p->role == LDSL_PARAM_INPUT || t->params[i].absent)
-            continue;
-        if (!answers_find(&expected, answers, t, i)) {
-            row(s, tally, name, false, 0, 0, "the reference gives no such result");
-            return;
-        }
-        check_tensor(&verdict, &t->params[i].after, &expected);
-        if (!verdict.passed || verdict.error * worst.allowed >= worst.error * verdict.allowed) {
-            worst = verdict;
-            tensor = p->name;
-        }
-        if (!worst.passed)
-            break;
-    }
-    char why[256];
-    snprintf(why, sizeof why, "%s: %s", tensor, worst.why);
-    row(s, tally, name, worst.passed, worst.error, worst.allowed, why);
-}
-
 /* Whether the operator takes these sizes: `require` may refuse some. */
 static bool is_accepted(struct session *s, const struct trial *t, enum ldsl_status *status)
 {
@@ -181,8 +152,7 @@ static bool make_acceptable(struct session *s, struct trial *t, enum ldsl_status
 static void run_case(struct session *s, struct tally *tally, struct trial *t, enum style style)
 {
     char name[400];
-    struct tensor_error error = {.text = ""};
-    struct answers answers = {.biased = {{0}}};
+    struct outcome outcome = {.passed = false};
     enum ldsl_status status;
     bool good = make_acceptable(s, t, &status);
     cases_describe(name, sizeof name, t, style);
@@ -194,19 +164,11 @@ static void run_case(struct session *s, struct tally *tally, struct trial *t, en
         return;
     }
     s->ear.muted = true; /* failures become rows */
-    if (!good) {
-        row(s, tally, name, false, 0, 0, ldsl_last_error());
-    } else if (!trial_fill(t, style, s->options->seed, &error)) {
-        row(s, tally, name, false, 0, 0, error.text);
-    } else if ((status = trial_run(t, s->ops.context, s->ops.library, &error))) {
-        row(s, tally, name, false, 0, 0, ldsl_last_error());
-    } else if (*error.text || !answers_create(&answers, &s->references, t, &error)) {
-        row(s, tally, name, false, 0, 0, error.text);
-    } else {
-        judge(s, tally, name, t, &answers);
-    }
+    if (good)
+        verify_trial(&outcome, t, style, s->options->seed, &s->ops, &s->references);
+    row(s, tally, name, outcome.passed, outcome.error, outcome.allowed,
+        good ? outcome.why : ldsl_last_error());
     s->ear.muted = false;
-    answers_destroy(&answers);
 }
 
 /* What the operator's kernels are tiled by at ordinary sizes, and whether they have part axes. */
