@@ -229,7 +229,7 @@ const struct command command_cache = {
     .doc = "list: the entries, most recently used first. why: what an entry was made from, and "
            "whether it would be used today. verify: reads every entry and compares its checksum. "
            "clear: removes them all. Damaged entries are never used: they are rebuilt.",
-    .example = "  ldsl cache list\n  ldsl cache why rms_norm_fwd\n  ldsl cache verify\n",
+    .example = "ldsl cache list\nldsl cache why rms_norm_fwd\nldsl cache verify\n",
     .options = options,
     .parse = parse,
     .options_bytes = sizeof(struct options),

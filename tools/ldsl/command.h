@@ -31,7 +31,8 @@ struct cli {
     const char *json_path; /* --json's file, "-" for standard output; NULL: no JSON wanted */
 };
 
-/* How a command offers JSON: not at all, --json (to standard output), --json FILE. */
+/* How a command offers JSON: not at all, --json[=FILE] (without FILE to standard
+ * output), --json FILE. */
 enum json_option { JSON_NONE, JSON_FLAG, JSON_FILE };
 
 struct command {

@@ -406,14 +406,14 @@ const struct command command_compile = {
         "a target, compiles one variant.\n\n"
         "A FILE has a dot or a slash in its name, or is - for standard input; anything else is an "
         "operator of the built-in library.",
-    .example = "  # check a file\n"
-               "  ldsl compile my.ldsl\n"
-               "  # the assembly of one variant\n"
-               "  ldsl compile rms_norm --with T=bf16,BR=4 --emit asm\n"
-               "  # one pass on tile IR\n"
-               "  ldsl compile --from=ir --passes=canon f.tir\n"
-               "  # where the time goes\n"
-               "  ldsl compile rms_norm --time -o rms_norm.ldsla\n",
+    .example = "# check a file\n"
+               "ldsl compile my.ldsl\n"
+               "# the assembly of one variant\n"
+               "ldsl compile rms_norm --with T=bf16,BR=4 --emit asm\n"
+               "# one pass on tile IR\n"
+               "ldsl compile --from=ir --passes=canon f.tir\n"
+               "# where the time goes\n"
+               "ldsl compile rms_norm --time -o rms_norm.ldsla\n",
     .options = options,
     .parse = parse,
     .options_bytes = sizeof(struct options),

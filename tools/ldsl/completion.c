@@ -94,8 +94,8 @@ const struct command command_completion = {
     .summary = "print a script that completes ldsl's command lines",
     .args = "bash|zsh",
     .doc = "The script completes commands, options and names of operators.",
-    .example = "  source <(ldsl completion bash)\n"
-               "  ldsl completion zsh > ~/.zfunc/_ldsl\n",
+    .example = "source <(ldsl completion bash)\n"
+               "ldsl completion zsh > ~/.zfunc/_ldsl\n",
     .parse = parse,
     .options_bytes = sizeof(struct options),
     .run = run,

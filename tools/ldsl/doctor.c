@@ -99,7 +99,7 @@ const struct command command_doctor = {
     .doc =
         "Looks for devices and drivers, the compiler, the operators and the compile cache. Exits "
         "with 1 if something needs attention.",
-    .example = "  ldsl doctor\n",
+    .example = "ldsl doctor\n",
     .options_bytes = 1,
     .run = run,
 };

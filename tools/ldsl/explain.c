@@ -20,12 +20,22 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     return 0;
 }
 
+/* The first sentence, on one line. */
+static void put_sentence(const char *text)
+{
+    for (; *text && !(text[0] == '.' && (!text[1] || strchr(" \n", text[1]))); text++)
+        putchar(*text == '\n' ? ' ' : *text);
+    putchar('\n');
+}
+
 static void list_codes(void)
 {
     for (uint32_t code = 1; code < code_limit; code++) {
         const char *text = ldsl_diag_explain(code);
-        if (text)
-            printf("E%04u  %.*s\n", code, (int)strcspn(text, "\n"), text);
+        if (!text)
+            continue;
+        printf("E%04u  ", code);
+        put_sentence(text);
     }
 }
 
@@ -62,7 +72,7 @@ const struct command command_explain = {
     .summary = "say what an error code means and what to do about it",
     .args = "[CODE]",
     .doc = "Errors print a stable code such as E0302. Without a CODE, lists all of them.",
-    .example = "  ldsl explain E0302\n",
+    .example = "ldsl explain E0302\n",
     .parse = parse,
     .options_bytes = sizeof(struct options),
     .run = run,

@@ -77,8 +77,8 @@ const struct command command_fmt = {
     .args = "FILE...",
     .doc = "A file with a syntax error is reported and left alone. - formats standard input to "
            "standard output.",
-    .example = "  ldsl fmt kernels.ldsl/norm/*.ldsl\n"
-               "  ldsl fmt --check my.ldsl && echo formatted\n",
+    .example = "ldsl fmt kernels.ldsl/norm/*.ldsl\n"
+               "ldsl fmt --check my.ldsl && echo formatted\n",
     .options = options,
     .parse = parse,
     .options_bytes = sizeof(struct options),

@@ -1,6 +1,7 @@
 /* ldsl: finds the subcommand, parses its options, runs it. */
 #include "command.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,7 +60,8 @@ const struct argp_option device_option_list[] = {
 
 const struct argp_option json_options[][2] = {
     [JSON_NONE] = {{0}},
-    [JSON_FLAG] = {{"json", OPTION_JSON, 0, 0, "Print one JSON object to standard output", 6}, {0}},
+    [JSON_FLAG] = {{"json", OPTION_JSON, "FILE", OPTION_ARG_OPTIONAL,
+                    "Print one JSON object to standard output, or write it to FILE", 6}, {0}},
     [JSON_FILE] = {{"json", OPTION_JSON, "FILE", 0,
                     "Write one JSON object to FILE; - is standard output", 6}, {0}},
 };
@@ -153,16 +155,31 @@ static int check_option_names(struct cli *cli, int argc, char **argv,
     return EXIT_DONE;
 }
 
+/* Copies a text with two spaces before each line. */
+static void indent(FILE *out, const char *text)
+{
+    for (const char *line = text; *line;) {
+        size_t length = strcspn(line, "\n") + 1;
+        fprintf(out, "  %.*s\n", (int)length - 1, line);
+        line += line[length - 1] ? length : length - 1;
+    }
+}
+
+/* What --help prints around the options: argp takes what follows \v for the end. */
 static char *help_text(const struct command *command)
 {
-    size_t size = strlen(command->summary) + strlen(command->doc) + strlen(command->example) + 32;
-    char *text = malloc(size);
-    if (text)
-        snprintf(text, size, "%s.\n\n%s\vExamples:\n%s", command->summary, command->doc,
-                 command->example);
-    if (text && text[0] >= 'a' && text[0] <= 'z')
-        text[0] = (char)(text[0] - 'a' + 'A');
-    return text;
+    char *text = NULL;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    if (!out)
+        return NULL;
+    fprintf(out, "%c%s.\n\n%s\vExamples:\n", toupper((unsigned char)command->summary[0]),
+            command->summary + 1, command->doc);
+    indent(out, command->example);
+    if (fclose(out) == 0)
+        return text;
+    free(text);
+    return NULL;
 }
 
 static int parse_and_run(struct cli *cli, const struct command *command, int argc, char **argv)

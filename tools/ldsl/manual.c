@@ -38,6 +38,13 @@ static void put_paragraphs(const char *text)
     }
 }
 
+static void put_example(const char *text)
+{
+    printf(".PP\nExamples:\n.PP\n.nf\n.RS 2\n");
+    put_text(text);
+    printf(".RE\n.fi\n");
+}
+
 static void put_options(const struct argp_option *option)
 {
     for (; option && (option->name || option->key); option++) {
@@ -72,9 +79,7 @@ static void put_command(const struct command *command)
     put_paragraphs(command->doc);
     put_options(command->options);
     put_options(json_options[command->json]);
-    printf(".PP\nExamples:\n.PP\n.nf\n");
-    put_text(command->example);
-    printf(".fi\n");
+    put_example(command->example);
 }
 
 void print_manual(void)

@@ -199,7 +199,7 @@ const struct command command_ops = {
     .doc =
         "Lists name, file, gradient, dtypes and a sentence of each operator of the library. With "
         "an OP, prints its documentation and its parameters.",
-    .example = "  ldsl ops\n  ldsl ops rms_norm\n  ldsl ops --file my.ldsl --json\n",
+    .example = "ldsl ops\nldsl ops rms_norm\nldsl ops --file my.ldsl --json\n",
     .options = options,
     .parse = parse,
     .options_bytes = sizeof(struct options),

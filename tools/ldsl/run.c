@@ -590,9 +590,9 @@ const struct command command_run = {
         "taken. NAME may be a type parameter too: T=bf16.\n\n"
         "Prints shape, dtype and a summary of each result. .npy files hold bf16 as the two-byte "
         "type '<V2', which is how NumPy stores it.",
-    .example = "  ldsl run softmax 'x=randn(4096x4096,bf16)'\n"
-               "  ldsl run rms_norm x=@x.npy w=@model.safetensors:norm.weight -o y=y.npy\n"
-               "  ldsl run scale --file my.ldsl 'x=[1, 2, 3]' s=2\n",
+    .example = "ldsl run softmax 'x=randn(4096x4096,bf16)'\n"
+               "ldsl run rms_norm x=@x.npy w=@model.safetensors:norm.weight -o y=y.npy\n"
+               "ldsl run scale --file my.ldsl 'x=[1, 2, 3]' s=2\n",
     .options = options,
     .parse = parse,
     .options_bytes = sizeof(struct options),

@@ -412,6 +412,6 @@ const struct command command_test = {
     .run = run,
     .takes_ops = true,
     .takes_device = true,
-    .json = JSON_FILE,
+    .json = JSON_FLAG,
 };
 /* clang-format on */

@@ -80,7 +80,7 @@ const struct command command_variants = {
     .args = "FILE_OR_OP",
     .doc = "A variant is a kernel with its types, const parameters, optional tensors and "
            "specialisations bound. The set is closed: nothing else can be asked for at run time.",
-    .example = "  ldsl variants rms_norm\n  ldsl variants --count my.ldsl\n",
+    .example = "ldsl variants rms_norm\nldsl variants --count my.ldsl\n",
     .options = options,
     .parse = parse,
     .options_bytes = sizeof(struct options),
