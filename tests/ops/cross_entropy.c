@@ -1,0 +1,196 @@
+/* Properties of cross entropy that a comparison with its reference at random inputs does not show. */
+#include "support/call.h"
+
+/* clang-format off */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+/* clang-format on */
+
+#include <math.h>
+#include <string.h>
+
+enum { N = 9, V = 1031 };
+
+/* Every optional result that a test does not look at. */
+static void leave_out(struct op_call *call, const char *const *names)
+{
+    for (; *names; names++)
+        op_absent(call, *names);
+}
+
+/* A row that is nearly sure of its target: p is within 1e-3 of 1, and p - 1 is all the signal there is.
+ * In 16 bits p alone would round to 1. */
+static void confident_rows_keep_their_gradient(void **state)
+{
+    static uint16_t z[N * V], dz[N * V];
+    static int64_t target[N];
+    float loss;
+    for (int i = 0; i < N; i++) {
+        target[i] = 37 * i;
+        for (int v = 0; v < V; v++)
+            z[i * V + v] = bf16_of(v == target[i] ? 14.0f : 0.0f);
+    }
+    struct op_call call = op_call("cross_entropy");
+    op_tensor(&call, "z", LDSL_BF16, z, 2, N, V);
+    op_tensor(&call, "target", LDSL_I64, target, 1, N);
+    op_word(&call, "reduction", "sum");
+    op_tensor(&call, "loss", LDSL_F32, &loss, 0);
+    op_tensor(&call, "dz", LDSL_BF16, dz, 2, N, V);
+    leave_out(&call, (const char *const[]){"weight", "z_loss", "accuracy", "predicted", "top",
+                                           "mass", NULL});
+    op_run(*state, &call);
+
+    double rest = (V - 1) * exp(-14.0);
+    for (int i = 0; i < N; i++) {
+        double got = bf16_value(dz[i * V + target[i]]), want = -rest / (1 + rest);
+        assert_true(fabs(got - want) <= 0.004 * fabs(want));
+    }
+    assert_true(fabs(loss - N * log1p(rest)) <= 1e-6 * N);
+}
+
+static void nothing_is_divided_when_all_rows_are_ignored(void **state)
+{
+    static float z[N * V], dz[N * V], weight[V];
+    static int64_t target[N], predicted[N];
+    float loss = NAN, z_loss = NAN, accuracy = NAN;
+    fill_uniform(z, N * V, -3, 3, 1);
+    fill_uniform(dz, N * V, -3, 3, 2);
+    fill_uniform(weight, V, 0.5f, 2, 3);
+    for (int i = 0; i < N; i++)
+        target[i] = -100;
+    struct op_call call = op_call("cross_entropy");
+    op_tensor(&call, "z", LDSL_F32, z, 2, N, V);
+    op_tensor(&call, "target", LDSL_I64, target, 1, N);
+    op_tensor(&call, "weight", LDSL_F32, weight, 1, V);
+    op_number(&call, "z_scale", 1e-3);
+    op_number(&call, "label_smoothing", 0.1);
+    op_tensor(&call, "loss", LDSL_F32, &loss, 0);
+    op_tensor(&call, "z_loss", LDSL_F32, &z_loss, 0);
+    op_tensor(&call, "accuracy", LDSL_F32, &accuracy, 0);
+    op_tensor(&call, "predicted", LDSL_I64, predicted, 1, N);
+    op_tensor(&call, "dz", LDSL_F32, dz, 2, N, V);
+    leave_out(&call, (const char *const[]){"top", "mass", NULL});
+    op_run(*state, &call);
+
+    assert_true(loss == 0 && z_loss == 0 && accuracy == 0);
+    for (int i = 0; i < N; i++)
+        assert_int_equal(predicted[i], -1);
+    for (int i = 0; i < N * V; i++)
+        assert_true(dz[i] == 0);
+}
+
+static void logits_are_only_read_without_a_gradient(void **state)
+{
+    static float z[N * V], kept[N * V];
+    static int64_t target[N];
+    float loss;
+    fill_uniform(z, N * V, -3, 3, 4);
+    memcpy(kept, z, sizeof kept);
+    for (int i = 0; i < N; i++)
+        target[i] = i % 2 ? -100 : i;
+    struct op_call call = op_call("cross_entropy");
+    op_tensor(&call, "z", LDSL_F32, z, 2, N, V);
+    op_tensor(&call, "target", LDSL_I64, target, 1, N);
+    op_tensor(&call, "loss", LDSL_F32, &loss, 0);
+    leave_out(&call, (const char *const[]){"weight", "z_loss", "accuracy", "predicted", "top",
+                                           "mass", "dz", NULL});
+    op_run(*state, &call);
+    assert_memory_equal(z, kept, sizeof z);
+}
+
+static void a_class_out_of_range_gives_nan_and_harms_no_other_row(void **state)
+{
+    static float z[N * V];
+    static int64_t target[N] = {0, V, 2, -7, INT64_MAX, INT64_MIN, 6, 7, 8};
+    static float loss[N];
+    fill_uniform(z, N * V, -3, 3, 5);
+    struct op_call call = op_call("cross_entropy_rows");
+    op_tensor(&call, "z", LDSL_F32, z, 2, N, V);
+    op_tensor(&call, "target", LDSL_I64, target, 1, N);
+    op_tensor(&call, "loss", LDSL_F32, loss, 1, N);
+    leave_out(&call, (const char *const[]){"weight", "z_loss", "accuracy", "predicted", "top",
+                                           "mass", "dz", NULL});
+    op_run(*state, &call);
+    for (int i = 0; i < N; i++)
+        assert_int_equal(isnan(loss[i]) != 0, target[i] < 0 || target[i] >= V);
+}
+
+static void the_first_of_equal_classes_is_predicted(void **state)
+{
+    static float z[N * V];
+    static int64_t target[N], predicted[N];
+    static float loss[N], hit[N];
+    for (int i = 0; i < N; i++) {
+        target[i] = 100 + i;
+        z[i * V + 100 + i] = z[i * V + 200] = z[i * V + V - 1] = 5;
+    }
+    struct op_call call = op_call("cross_entropy_rows");
+    op_tensor(&call, "z", LDSL_F32, z, 2, N, V);
+    op_tensor(&call, "target", LDSL_I64, target, 1, N);
+    op_tensor(&call, "loss", LDSL_F32, loss, 1, N);
+    op_tensor(&call, "accuracy", LDSL_F32, hit, 1, N);
+    op_tensor(&call, "predicted", LDSL_I64, predicted, 1, N);
+    leave_out(&call, (const char *const[]){"weight", "z_loss", "top", "mass", "dz", NULL});
+    op_run(*state, &call);
+    for (int i = 0; i < N; i++) {
+        assert_int_equal(predicted[i], 100 + i);
+        assert_true(hit[i] == 1);
+    }
+}
+
+/* The gradient made in the forward and rescaled, and the one made in the backward, agree. */
+static void both_ways_to_the_gradient_agree(void **state)
+{
+    static float z[N * V], forward[N * V], backward[N * V], top[N], mass[N];
+    static int64_t target[N];
+    float loss, up = 0.37f;
+    fill_uniform(z, N * V, -3, 3, 6);
+    for (int i = 0; i < N; i++)
+        target[i] = i == 4 ? -100 : 11 * i;
+    struct op_call call = op_call("cross_entropy");
+    op_tensor(&call, "z", LDSL_F32, z, 2, N, V);
+    op_tensor(&call, "target", LDSL_I64, target, 1, N);
+    op_number(&call, "softcap", 4.0);
+    op_number(&call, "label_smoothing", 0.1);
+    op_tensor(&call, "loss", LDSL_F32, &loss, 0);
+    op_tensor(&call, "top", LDSL_F32, top, 1, N);
+    op_tensor(&call, "mass", LDSL_F32, mass, 1, N);
+    op_tensor(&call, "dz", LDSL_F32, forward, 2, N, V);
+    leave_out(&call, (const char *const[]){"weight", "z_loss", "accuracy", "predicted", NULL});
+    op_run(*state, &call);
+
+    struct op_call scale = op_call("scale_gradient");
+    op_tensor(&scale, "g", LDSL_F32, forward, 2, N, V);
+    op_tensor(&scale, "up", LDSL_F32, &up, 0);
+    op_run(*state, &scale);
+
+    struct op_call later = op_call("cross_entropy_bwd");
+    op_tensor(&later, "z", LDSL_F32, z, 2, N, V);
+    op_tensor(&later, "target", LDSL_I64, target, 1, N);
+    op_absent(&later, "weight");
+    op_tensor(&later, "top", LDSL_F32, top, 1, N);
+    op_tensor(&later, "mass", LDSL_F32, mass, 1, N);
+    op_tensor(&later, "dloss", LDSL_F32, &up, 0);
+    op_number(&later, "softcap", 4.0);
+    op_number(&later, "label_smoothing", 0.1);
+    op_tensor(&later, "dz", LDSL_F32, backward, 2, N, V);
+    op_run(*state, &later);
+    for (int i = 0; i < N * V; i++)
+        assert_true(fabsf(forward[i] - backward[i]) <= 1e-6f * (1 + fabsf(forward[i])));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(confident_rows_keep_their_gradient),
+        cmocka_unit_test(nothing_is_divided_when_all_rows_are_ignored),
+        cmocka_unit_test(logits_are_only_read_without_a_gradient),
+        cmocka_unit_test(a_class_out_of_range_gives_nan_and_harms_no_other_row),
+        cmocka_unit_test(the_first_of_equal_classes_is_predicted),
+        cmocka_unit_test(both_ways_to_the_gradient_agree),
+    };
+    return cmocka_run_group_tests(tests, bench_create, bench_destroy);
+}
