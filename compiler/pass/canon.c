@@ -186,18 +186,21 @@ static struct ir_value *simplify_same(struct canon *c, struct ir_node *n)
 static struct ir_value *join_sums(struct canon *c, struct ir_node *n)
 {
     struct number y, inner_y;
-    if (ir_elem_is_float(n->results[0]->type.elem) || !const_of(n->operands[1], &y))
+    struct ir_value *x = n->operands[0];
+    bool is_sum = n->op == IR_OP_add || n->op == IR_OP_sub;
+    if (!is_sum || !ir_elem_is_integer(x->type.elem) || !const_of(n->operands[1], &y))
         return NULL;
-    struct ir_builder b = builder_at(c, n);
-    if (n->op == IR_OP_sub) {
-        y.i = (int64_t)(0 - (uint64_t)y.i);
-        return ir_binary(&b, IR_OP_add, n->operands[0], ir_const_int(&b, y.elem, y.i));
+    uint64_t sum = n->op == IR_OP_sub ? 0 - (uint64_t)y.i : (uint64_t)y.i;
+    struct ir_node *inner = node_of(x, IR_OP_add);
+    bool joins = inner && const_of(inner->operands[1], &inner_y);
+    if (!joins && n->op == IR_OP_add)
+        return NULL;
+    if (joins) {
+        sum += (uint64_t)inner_y.i;
+        x = inner->operands[0];
     }
-    struct ir_node *inner = n->op == IR_OP_add ? node_of(n->operands[0], IR_OP_add) : NULL;
-    if (!inner || !const_of(inner->operands[1], &inner_y))
-        return NULL;
-    int64_t sum = (int64_t)((uint64_t)y.i + (uint64_t)inner_y.i);
-    return ir_binary(&b, IR_OP_add, inner->operands[0], ir_const_int(&b, y.elem, sum));
+    struct ir_builder b = builder_at(c, n);
+    return ir_binary(&b, IR_OP_add, x, ir_const_int(&b, y.elem, (int64_t)sum));
 }
 
 static struct ir_value *simplify_binary(struct canon *c, struct ir_node *n)
