@@ -6,12 +6,12 @@
 #include "target/target.h"
 
 struct codegen_options {
-    bool check;      /* bounds, unwritten reads, double writes: report through the launch record */
-    bool line_info;  /* DWARF lines of the .ldsl source */
-    int round_bias;  /* -1, 0, 1: nudges f64 -> 16-bit roundings down or up by 2^-20 relative: lets a
+    bool check;     /* bounds, unwritten reads, double writes: report through the launch record */
+    bool line_info; /* DWARF lines of the .ldsl source */
+    int round_bias; /* -1, 0, 1: nudges f64 -> 16-bit roundings down or up by 2^-20 relative: lets a
                         reference bracket the results of an intermediate rounding */
-    bool emit_llvm;  /* *text_out: LLVM IR after optimisation */
-    bool emit_asm;   /* *text_out: assembly (PTX for GPUs) */
+    bool emit_llvm; /* *text_out: LLVM IR after optimisation */
+    bool emit_asm;  /* *text_out: assembly (PTX for GPUs) */
 };
 
 /* What code generation made of one kernel. In the module arena. */
@@ -19,8 +19,8 @@ struct codegen_result {
     const void *image; /* object file (CPU) or PTX text (GPU); NULL when a text was asked for */
     size_t image_bytes;
     const char *text;
-    const char *entry;        /* symbol of the kernel */
-    uint64_t scratch_bytes;   /* CPU: tile memory per thread */
+    const char *entry;      /* symbol of the kernel */
+    uint64_t scratch_bytes; /* CPU: tile memory per thread */
 };
 
 /* The function must verify. False after reporting. */

@@ -1,0 +1,247 @@
+/* Values where they belong. A value is emitted once at the outermost level at which it is the same
+ * (the loop over the innermost of its axes, else its region), and kept until that level ends. */
+#include "codegen/internal.h"
+
+/* ---- levels ------------------------------------------------------------------------------------ */
+
+unsigned gen_depth(const struct gen *g)
+{
+    return g->levels.count - 1;
+}
+
+void gen_push(struct gen *g, LLVMValueRef hoist)
+{
+    vec_push(&g->s->module, &g->levels, (struct gen_level){.hoist = hoist});
+    g->at = gen_depth(g);
+}
+
+void gen_pop(struct gen *g)
+{
+    struct gen_level *level = &vec_last(&g->levels);
+    for (uint32_t i = level->cached.count; i--;) {
+        struct cached **slot = &g->cache[level->cached.data[i]];
+        *slot = (*slot)->outer;
+    }
+    g->levels.count--;
+    g->at = gen_depth(g);
+}
+
+/* The branch before which code of this level goes; NULL: the end of the current block. */
+static LLVMValueRef hoist_point(const struct gen *g, unsigned level)
+{
+    for (unsigned i = level + 1; i < g->levels.count; i++)
+        if (g->levels.data[i].hoist)
+            return g->levels.data[i].hoist;
+    return NULL;
+}
+
+unsigned gen_go(struct gen *g, unsigned level)
+{
+    unsigned from = g->at;
+    if (level == from)
+        return from;
+    LLVMValueRef here = hoist_point(g, from), there = hoist_point(g, level);
+    if (!here)
+        g->tip = LLVMGetInsertBlock(g->b);
+    g->at = level;
+    if (here == there)
+        return from;
+    LLVMMetadataRef line = LLVMGetCurrentDebugLocation2(g->b);
+    if (there)
+        LLVMPositionBuilderBefore(g->b, there);
+    else
+        LLVMPositionBuilderAtEnd(g->b, g->tip);
+    LLVMSetCurrentDebugLocation2(g->b, line);
+    return from;
+}
+
+/* ---- values ------------------------------------------------------------------------------------ */
+
+unsigned gen_value_width(const struct gen *g, const struct ir_value *v)
+{
+    const struct value_plan *vp = plan_of(g->plan, v);
+    if (vp->invariant)
+        return 1;
+    if (vp->region && vp->region->combiner)
+        return g->combine_width;
+    return g->leaf != IR_NO_AXIS && (vp->axes & axis_bit(g->leaf)) ? g->width : 1;
+}
+
+unsigned gen_value_level(const struct gen *g, const struct ir_value *v)
+{
+    const struct value_plan *vp = plan_of(g->plan, v);
+    if (vp->invariant)
+        return 0;
+    unsigned level = vp->region->level;
+    for (unsigned a = 0; a < g->f->axes.count; a++)
+        if ((vp->axes & axis_bit(a)) && g->axes[a].bound && g->axes[a].level > level)
+            level = g->axes[a].level;
+    return level;
+}
+
+static void set_at(struct gen *g, struct ir_value *v, LLVMValueRef value, unsigned level)
+{
+    struct cached *c = arena_new(&g->s->module, struct cached);
+    *c = (struct cached){value, gen_width_of(value), level, g->cache[v->id]};
+    g->cache[v->id] = c;
+    vec_push(&g->s->module, &g->levels.data[level].cached, v->id);
+}
+
+void gen_set(struct gen *g, struct ir_value *v, LLVMValueRef value)
+{
+    set_at(g, v, value, g->at);
+}
+
+static LLVMValueRef make_value(struct gen *g, struct ir_value *v, unsigned width)
+{
+    const struct value_plan *vp = plan_of(g->plan, v);
+    if (vp->lazy)
+        return gen_compute(g, v->node);
+    if (!vp->storage)
+        diag_bug(g->s, v->def == IR_DEF_NODE ? v->node->at : g->f->at,
+                 "a value is used before it is made");
+    return gen_storage_load(g, vp->storage, v->type.elem, width, IR_NO_AXIS, NULL);
+}
+
+LLVMValueRef gen_value(struct gen *g, struct ir_value *v)
+{
+    struct cached *c = g->cache[v->id];
+    unsigned width = gen_value_width(g, v);
+    if (c && c->width == width)
+        return c->value;
+    unsigned level = gen_value_level(g, v);
+    unsigned back = gen_go(g, level < g->at ? level : g->at);
+    LLVMValueRef value = gen_splat(g, make_value(g, v, width), width);
+    set_at(g, v, value, g->at);
+    gen_go(g, back);
+    return value;
+}
+
+LLVMValueRef gen_value_as(struct gen *g, struct ir_value *v, unsigned width)
+{
+    return gen_splat(g, gen_value(g, v), width);
+}
+
+/* ---- axes -------------------------------------------------------------------------------------- */
+
+/* PROGRAM and GRID axes are set when the program starts, swept ones by their sweep. The others have
+ * one range in the whole program, found when first needed. */
+void gen_axis_range(struct gen *g, uint8_t axis)
+{
+    struct gen_axis *x = &g->axes[axis];
+    const struct ir_axis *a = &g->f->axes.data[axis];
+    if (x->ranged)
+        return;
+    x->ranged = true;
+    if (a->kind != IR_AXIS_HELD) {
+        /* Parts, and tiles over a swept axis outside its sweep: all lanes. */
+        x->begin = gen_index(g, 0);
+        x->count = gen_index(g, a->tile);
+        return;
+    }
+    unsigned back = gen_go(g, 1);
+    x->begin = gen_value(g, a->lo);
+    LLVMValueRef count = LLVMBuildSub(g->b, gen_value(g, a->hi), x->begin, "");
+    if (a->full)
+        count = gen_index(g, a->tile);
+    LLVMTypeRef t = g->t_i64;
+    LLVMValueRef floor[] = {count, gen_index(g, 0)};
+    LLVMValueRef positive = a->full ? count : gen_intrinsic(g, "llvm.smax", &t, 1, floor, 2);
+    LLVMValueRef cap[] = {positive, gen_index(g, a->tile)};
+    x->count = a->full ? count : gen_intrinsic(g, "llvm.smin", &t, 1, cap, 2);
+    gen_go(g, back);
+}
+
+/* index{a} where the code is. */
+static LLVMValueRef index_tile(struct gen *g, uint8_t axis, unsigned width)
+{
+    const struct gen_axis *x = &g->axes[axis];
+    gen_axis_range(g, axis);
+    LLVMValueRef first = x->offset ? LLVMBuildAdd(g->b, x->begin, x->offset, "") : x->begin;
+    if (width == 1)
+        return first;
+    return LLVMBuildAdd(g->b, gen_splat(g, first, width), gen_iota(g, g->t_i64, width), "");
+}
+
+/* ---- lazy ops ---------------------------------------------------------------------------------- */
+
+static axis_set part_of(const struct gen *g, const struct ir_node *spread)
+{
+    return plan_of(g->plan, spread->operands[0])->axes &
+           ~plan_of(g->plan, spread->results[0])->axes;
+}
+
+static uint8_t only_axis(axis_set axes)
+{
+    uint8_t a = 0;
+    while (!(axes & axis_bit(a)))
+        a++;
+    return a;
+}
+
+/* The element offset mod parts of the tile over parts. */
+static LLVMValueRef gen_spread(struct gen *g, struct ir_node *n, unsigned width)
+{
+    uint8_t part = only_axis(part_of(g, n));
+    const struct storage *s = plan_of(g->plan, n->operands[0])->storage;
+    LLVMValueRef offset = g->axes[n->attr.axis].offset;
+    LLVMValueRef parts = gen_index(g, g->f->axes.data[part].tile);
+    offset = offset ? LLVMBuildURem(g->b, offset, parts, "") : gen_index(g, 0);
+    return gen_storage_load(g, s, n->results[0]->type.elem, width, part, offset);
+}
+
+static LLVMValueRef gen_extract(struct gen *g, struct ir_node *n, unsigned width)
+{
+    const struct value_plan *vp = plan_of(g->plan, n->operands[0]);
+    if (!(vp->axes & axis_bit(n->attr.axis)))
+        return gen_value(g, n->operands[0]);
+    LLVMValueRef at = gen_value(g, n->operands[1]);
+    LLVMTypeRef t = g->t_i64;
+    LLVMValueRef floor[] = {at, gen_index(g, 0)};
+    LLVMValueRef cap[] = {gen_intrinsic(g, "llvm.smax", &t, 1, floor, 2),
+                          gen_index(g, g->f->axes.data[n->attr.axis].tile - 1)};
+    at = gen_intrinsic(g, "llvm.smin", &t, 1, cap, 2);
+    return gen_storage_load(g, vp->storage, n->results[0]->type.elem, width, n->attr.axis, at);
+}
+
+static LLVMValueRef gen_relabel(struct gen *g, struct ir_node *n, unsigned width)
+{
+    const struct value_plan *vp = plan_of(g->plan, n->operands[0]);
+    if (!(vp->axes & axis_bit(n->attr.axis)))
+        return gen_value(g, n->operands[0]);
+    LLVMValueRef offset = g->axes[n->attr.to].offset;
+    return gen_storage_load(g, vp->storage, n->results[0]->type.elem, width, n->attr.axis,
+                            offset ? offset : gen_index(g, 0));
+}
+
+static LLVMValueRef gen_plain(struct gen *g, struct ir_node *n, unsigned width)
+{
+    LLVMValueRef x[3];
+    for (uint32_t i = 0; i < n->operand_count; i++)
+        x[i] = gen_value(g, n->operands[i]);
+    unsigned widest = 1;
+    for (uint32_t i = 0; i < n->operand_count; i++)
+        if (gen_width_of(x[i]) > widest)
+            widest = gen_width_of(x[i]);
+    (void)width;
+    for (uint32_t i = 0; i < n->operand_count; i++)
+        x[i] = gen_splat(g, x[i], widest);
+    return gen_elementwise(g, n, x);
+}
+
+LLVMValueRef gen_compute(struct gen *g, struct ir_node *n)
+{
+    unsigned width = gen_value_width(g, n->results[0]);
+    gen_at(g, n->at);
+    switch ((int)n->op) {
+    case IR_OP_const: return gen_constant(g, n);
+    case IR_OP_index: return index_tile(g, n->attr.axis, width);
+    case IR_OP_load: return gen_load(g, n, width);
+    case IR_OP_expand:
+    case IR_OP_merge: return gen_value(g, n->operands[0]);
+    case IR_OP_spread: return gen_spread(g, n, width);
+    case IR_OP_extract: return gen_extract(g, n, width);
+    case IR_OP_relabel: return gen_relabel(g, n, width);
+    default: return gen_plain(g, n, width);
+    }
+}
