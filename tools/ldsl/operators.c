@@ -3,10 +3,13 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 int open_operators(struct cli *cli, const struct device_options *options, struct operators *out)
 {
     *out = (struct operators){0};
+    if (options->file && access(options->file, R_OK) != 0)
+        return cli_error(cli, "cannot open %s: %s", options->file, strerror(errno));
     ldsl_context_options context = {
         .sink = cli->sink,
         .cache_path = options->cache,
