@@ -14,17 +14,16 @@
 
 struct piece {
     uint32_t token;
-    uint32_t cost; /* of a line break before it; 0: none is possible */
-    bool space;    /* before it */
+    uint32_t cost;  /* of a line break before it; 0: none is possible */
+    uint32_t level; /* of a line that begins with it after such a break */
+    bool space;     /* before it */
 };
 
 typedef VEC(struct piece) pieces;
 
 struct line {
     uint32_t indent; /* in levels */
-    uint32_t rest;   /* that of what is broken off it */
-    bool header;
-    bool blank; /* an empty line before it */
+    bool blank;      /* an empty line before it */
     pieces pieces;
     uint32_t comment; /* at its end, or alone when there are no pieces; NO_TOKEN: none */
 };
@@ -142,10 +141,16 @@ static uint32_t best_break(const struct layout *f, const struct line *line)
     return best;
 }
 
-/* The results of an operator stand like its clauses. */
-static uint32_t broken_level(const struct layout *f, const struct line *line, uint32_t token)
+static bool begins_results(const struct layout *f, uint32_t token)
 {
-    return line->header && kind_at(f, token) == ARROW ? line->rest - 1 : line->rest;
+    return f->header && f->item != FN && kind_at(f, token) == ARROW;
+}
+
+/* The level of a line broken off before a token: the results of an operator stand like its clauses,
+ * and their rest further right. */
+static uint32_t broken_level(const struct layout *f, uint32_t token)
+{
+    return begins_results(f, token) ? f->base + 1 : f->base + CONTINUATION + f->results;
 }
 
 /* Puts down the front of a line that is too long, as often as it takes; what is left stays open. */
@@ -162,7 +167,7 @@ static void split_long_line(struct layout *f)
         f->line.pieces.data += at;
         f->line.pieces.count -= at;
         f->line.pieces.capacity = f->line.pieces.count;
-        f->line.indent = broken_level(f, &f->line, f->line.pieces.data[0].token);
+        f->line.indent = f->line.pieces.data[0].level;
         f->line.blank = false;
     }
 }
@@ -180,8 +185,6 @@ static void begin_line(struct layout *f, uint32_t indent, bool blank)
 {
     finish_line(f);
     f->line = (struct line){.indent = indent, .comment = NO_TOKEN};
-    f->line.rest = f->base + CONTINUATION + f->results;
-    f->line.header = f->header;
     f->line.blank = (blank || f->after_body) && f->lines.count;
     f->line_open = true;
     f->after_body = f->broken = false;
@@ -214,15 +217,13 @@ static uint32_t place_cost(const struct layout *f, uint32_t token)
 
 static void add_token(struct layout *f, uint32_t token)
 {
-    struct piece piece = {.token = token};
+    struct piece piece = {.token = token, .level = broken_level(f, token)};
     if (f->line.pieces.count) {
         piece.space = space_between(&f->list, f->roles, f->before, token);
         piece.cost = token <= f->flat_end && f->flat_end ? 0 : place_cost(f, token);
     }
     vec_push(f->arena, &f->line.pieces, piece);
-    f->line.rest = f->base + CONTINUATION + f->results;
-    f->line.header = f->header;
-    f->results = f->results || (f->header && f->item != FN && kind_at(f, token) == ARROW);
+    f->results = f->results || begins_results(f, token);
 }
 
 /* ---- blocks on one line --------------------------------------------------------------------- */
@@ -388,15 +389,15 @@ static void place_token(struct layout *f, uint32_t i)
     if (!f->broken) {
         if (!token_at(f, i)->newlines || !may_break(&f->list, f->roles, f->before, i))
             return;
-        bool refill = line_width(f, &f->line) > COLUMNS;
+        uint32_t count = f->lines.count;
         split_long_line(f);
-        if (refill) /* the author's break would leave a short line */
+        if (f->lines.count > count) /* the author's break would leave a short line */
             return;
     }
     if (kind_at(f, i) == ELSE || is_block(f, i, '{'))
         begin_line(f, f->base, false);
     else
-        begin_line(f, is_plain_list(f) ? f->base + 1 : broken_level(f, &f->line, i), false);
+        begin_line(f, is_plain_list(f) ? f->base + 1 : broken_level(f, i), false);
 }
 
 /* ---- tokens --------------------------------------------------------------------------------- */

@@ -190,17 +190,22 @@ _Noreturn void lex_fatal(struct lexer *lx, const char *what)
     diag_bug(lx->session, match_span(lx), "lexer: %s", what);
 }
 
-/* The first byte that is not UTF-8, in a comment or a string too: texts of a file go to tools that
- * insist on it. */
+static bool is_control(unsigned char c)
+{
+    return c < ' ' && c != '\t' && c != '\n' && c != '\r' && c != '\f';
+}
+
+/* The first byte that is not UTF-8 text, in a comment or a string too: texts of a file go to tools
+ * that insist on it. */
 static void check_encoding(struct session *s, uint32_t source)
 {
     const struct source *src = source_get(s, source);
     const unsigned char *text = (const unsigned char *)src->text;
     for (size_t i = 0, n; i < src->length; i += n) {
-        n = utf8_length(text + i, src->length - i);
+        n = is_control(text[i]) ? 0 : utf8_length(text + i, src->length - i);
         if (!n) {
             diag_error(s, (struct span){source, (uint32_t)i, (uint32_t)i + 1}, DIAG_STRAY_BYTE,
-                       "the file is not UTF-8: byte 0x%02x", text[i]);
+                       "the file is not UTF-8 text: byte 0x%02x", text[i]);
             return;
         }
     }

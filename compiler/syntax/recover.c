@@ -364,8 +364,13 @@ static bool has_body(const struct parse *p)
     return kind == KERNEL || kind == OP || kind == FN;
 }
 
+/* Each call moves past an earlier one's place, or ends the item: recovery always ends. */
 static void choose_sync(struct parse *p, uint32_t index, bool missing_semicolon)
 {
+    if (index == p->range.end && p->last_error == index) { /* nothing left to go on with */
+        p->next = index + p->range.unclosed;
+        return;
+    }
     bool in_block = enclosing_block(p, index) != NO_PARTNER;
     uint32_t to = p->range.end;
     if (missing_semicolon && (in_block || p->in_clauses))
