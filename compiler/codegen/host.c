@@ -152,7 +152,7 @@ static void emit_sweep(struct gen *g, struct unit *u)
     LLVMPositionBuilderAtEnd(g->b, body);
     LLVMValueRef start = LLVMBuildPhi(g->b, g->t_i64, "");
     gen_push(g, enter);
-    *x = (struct gen_axis){.ranged = true, .begin = start};
+    *x = (struct gen_axis){.ranged = true, .begin = start, .range_level = gen_depth(g)};
     x->count = a->full ? tile : smaller(g, LLVMBuildSub(g->b, hi, start, ""), tile);
     emit_loop_body(g, u, enter, next, exit);
     gen_pop(g);
@@ -214,6 +214,7 @@ static void enter_axis(struct gen *g, uint8_t axis, LLVMValueRef tile_number)
     x->begin =
         LLVMBuildAdd(g->b, gen_value(g, a->lo), LLVMBuildMul(g->b, tile_number, tile, ""), "");
     x->ranged = true;
+    x->range_level = gen_depth(g);
     if (a->bound) {
         LLVMBasicBlockRef inside = gen_block(g, "inside");
         LLVMBuildCondBr(g->b, LLVMBuildICmp(g->b, LLVMIntSLT, x->begin, hi, ""), inside,

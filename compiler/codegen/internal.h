@@ -46,7 +46,7 @@ struct gen_axis {
     bool bound;
     LLVMValueRef offset; /* in a vector leaf: of the first lane */
     unsigned level;      /* of the loop that binds it */
-    unsigned range_level;
+    unsigned range_level; /* at which begin and count are known */
 };
 
 struct pending_store {

@@ -140,6 +140,7 @@ void gen_axis_range(struct gen *g, uint8_t axis)
         return;
     }
     unsigned back = gen_go(g, 1);
+    x->range_level = 1;
     x->begin = gen_value(g, a->lo);
     LLVMValueRef count = LLVMBuildSub(g->b, gen_value(g, a->hi), x->begin, "");
     if (a->full)
