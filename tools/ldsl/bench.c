@@ -21,17 +21,19 @@ struct options {
     bool verify, every_shape;
 };
 
+/* clang-format off */
 static const struct argp_option options[] = {
-    {"shape",                                                            'S', "R=N,D=N", 0, "Sizes of the named dims (default: the operator's bench clauses)",
-     0},
-    {"all-shapes",                                                         'a', 0, 0, "Every bench clause, not only the first", 0},
+    {"shape", 'S', "R=N,D=N", 0,
+     "Sizes of the named dims (default: the operator's bench clauses)", 0},
+    {"all-shapes", 'a', 0, 0, "Every bench clause, not only the first", 0},
     {"dtype", 't', "TYPE", 0, "Element type (default: bf16 and f32)", 0},
-    {"with",                                                                  'w', "NAME=N,...", 0, "Schedule values: BR=4", 0},
-    {"seconds",       's', "S", 0, "Time to measure each row for (default 1)", 0},
-    {"verify",                                                                 'v', 0, 0, "Check the results first, at the same widths and fewer rows", 0},
-    {"plot",                                                                 'p', "F.svg", 0, "Draw the rows' GB/s as a bar chart (needs gnuplot)", 0},
-    {0                                                           },
+    {"with", 'w', "NAME=N,...", 0, "Schedule values: BR=4", 0},
+    {"seconds", 's', "S", 0, "Time to measure each row for (default 1)", 0},
+    {"verify", 'v', 0, 0, "Check the results first, at the same widths and fewer rows", 0},
+    {"plot", 'p', "F.svg", 0, "Draw the rows' GB/s as a bar chart (needs gnuplot)", 0},
+    {0},
 };
+/* clang-format on */
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {

@@ -14,10 +14,12 @@ struct options {
 
 enum { OPTION_FOLDER = 1 };
 
+/* clang-format off */
 static const struct argp_option options[] = {
     {"cache-dir", OPTION_FOLDER, "DIR", 0, "Folder of the cache", 0},
-    {0     },
+    {0},
 };
+/* clang-format on */
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {

@@ -26,29 +26,31 @@ enum {
     OPTION_CHECK,
 };
 
+/* clang-format off */
 static const struct argp_option options[] = {
-    {"kernel",                                                                          'k', "NAME", 0, "The kernel to compile; needed if the file has several", 1},
-    {"with",                                                                           'w', "NAME=VALUE,...", 0,
+    {"kernel", 'k', "NAME", 0, "The kernel to compile; needed if the file has several", 1},
+    {"with", 'w', "NAME=VALUE,...", 0,
      "Bind types, const parameters, tuning values: T=bf16,BR=4; the rest take their defaults", 1},
-    {"target",                          OPTION_TARGET, "TARGET", 0,
+    {"target", OPTION_TARGET, "TARGET", 0,
      "What to compile for: cpu:native (the default), cpu:x86-64-v3, nvptx:sm_90a, ...", 1},
-    {"output",                                                                                 'o', "OUT", 0, "Write the result to OUT instead of standard output", 1},
-    {"check",    OPTION_CHECK, 0, 0, "Instrument the kernel: bounds, unwritten reads, double writes",
-     1},
-    {"line-info",                                                                                'g', 0, 0, "Keep source lines for debuggers and profilers", 1},
-    {"emit",                                                                                OPTION_EMIT, "STAGE", 0,
+    {"output", 'o', "OUT", 0, "Write the result to OUT instead of standard output", 1},
+    {"check", OPTION_CHECK, 0, 0,
+     "Instrument the kernel: bounds, unwritten reads, double writes", 1},
+    {"line-info", 'g', 0, 0, "Keep source lines for debuggers and profilers", 1},
+    {"emit", OPTION_EMIT, "STAGE", 0,
      "What to print: check, ast, ir, plan, llvm, asm, ptx, image or module", 2},
-    {"from",                                                                          OPTION_FROM, "FORM", 0, "What the file holds: ldsl (the default) or ir", 2},
-    {"passes",                                                                         OPTION_PASSES, "A,B,...", 0, "Run these passes instead of the pipeline", 2},
+    {"from", OPTION_FROM, "FORM", 0, "What the file holds: ldsl (the default) or ir", 2},
+    {"passes", OPTION_PASSES, "A,B,...", 0, "Run these passes instead of the pipeline", 2},
     {"stop-after", OPTION_STOP_AFTER, "PASS", 0,
      "With --emit=ir: stop after PASS; 'elaborate' is before the first", 2},
-    {"dump",                                                                                 OPTION_DUMP, "PASS", OPTION_ARG_OPTIONAL,
+    {"dump", OPTION_DUMP, "PASS", OPTION_ARG_OPTIONAL,
      "Print the IR after each pass, or after PASS, to standard error", 2},
     {"list-passes",OPTION_LIST_PASSES, 0, 0, "List the passes in the order they run", 2},
-    {"remarks",                                                                                OPTION_REMARKS, 0, 0, "Say what the compiler did and could not do", 2},
-    {"time",                                                                                OPTION_TIME, 0, 0, "Print where the time went", 2},
-    {0                                                                          },
+    {"remarks", OPTION_REMARKS, 0, 0, "Say what the compiler did and could not do", 2},
+    {"time", OPTION_TIME, 0, 0, "Print where the time went", 2},
+    {0},
 };
+/* clang-format on */
 
 /* --with may be given several times. */
 static void add_bindings(struct options *o, const char *text, struct argp_state *state)

@@ -10,11 +10,13 @@ struct options {
     int count;
 };
 
+/* clang-format off */
 static const struct argp_option options[] = {
-    {"check", 'c', 0, 0, "Change nothing; name the files that are not formatted and exit with 1",
-     0},
-    {0     },
+    {"check", 'c', 0, 0,
+     "Change nothing; name the files that are not formatted and exit with 1", 0},
+    {0},
 };
+/* clang-format on */
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {

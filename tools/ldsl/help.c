@@ -9,10 +9,12 @@ struct options {
     bool manual;
 };
 
+/* clang-format off */
 static const struct argp_option options[] = {
     {"man", 'm', 0, 0, "Print the manual page (troff), made from the same tables", 0},
-    {0   },
+    {0},
 };
+/* clang-format on */
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {

@@ -10,12 +10,14 @@ struct options {
     bool names, all;
 };
 
+/* clang-format off */
 static const struct argp_option options[] = {
-    {"file",                                                        'f', "FILE", 0, "List the operators of FILE instead of the built-in library", 0},
-    {"all",                                                       'a', 0, 0, "List the references too", 0},
+    {"file", 'f', "FILE", 0, "List the operators of FILE instead of the built-in library", 0},
+    {"all", 'a', 0, 0, "List the references too", 0},
     {"names", 'n', 0, 0, "Print names only", 0},
-    {0                                                            },
+    {0},
 };
+/* clang-format on */
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {

@@ -18,12 +18,14 @@ struct options {
     uint64_t seed;
 };
 
+/* clang-format off */
 static const struct argp_option options[] = {
-    {"output",                                           'o', "NAME=PATH", 0, "Write result NAME to PATH: .npy or .safetensors", 1},
-    {"seed",                                       's', "N", 0, "Seed of the random fills; the same seed gives the same values", 1},
+    {"output", 'o', "NAME=PATH", 0, "Write result NAME to PATH: .npy or .safetensors", 1},
+    {"seed", 's', "N", 0, "Seed of the random fills; the same seed gives the same values", 1},
     {"with", 'w', "NAME=VALUE,...", 0, "Schedule values for the kernels: BR=4", 1},
-    {0                                                 },
+    {0},
 };
+/* clang-format on */
 
 static void append(char ***list, unsigned *count, unsigned *capacity, char *text,
                    struct argp_state *state)

@@ -18,13 +18,15 @@ struct options {
     bool verbose;
 };
 
+/* clang-format off */
 static const struct argp_option options[] = {
-    {"case",                                        'k', "TEXT", 0, "Only cases whose description contains TEXT", 0},
-    {"cases",                                       'n', "N", 0, "At most N cases of each operator, spread over all of them", 0},
+    {"case", 'k', "TEXT", 0, "Only cases whose description contains TEXT", 0},
+    {"cases", 'n', "N", 0, "At most N cases of each operator, spread over all of them", 0},
     {"seed", 's', "N", 0, "Seed of the random inputs (default 1)", 0},
-    {"verbose",                                             'v', 0, 0, "Print every case", 0},
-    {0   },
+    {"verbose", 'v', 0, 0, "Print every case", 0},
+    {0},
 };
+/* clang-format on */
 
 static error_t parse_number(unsigned long *number, const char *arg, struct argp_state *state)
 {

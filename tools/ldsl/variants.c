@@ -8,10 +8,12 @@ struct options {
     bool count_only;
 };
 
+/* clang-format off */
 static const struct argp_option options[] = {
     {"count", 'n', 0, 0, "Print only how many there are per operator", 0},
-    {0     },
+    {0},
 };
+/* clang-format on */
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
