@@ -149,6 +149,8 @@ bool sema_is_alias(const struct sema_module *m, const char *name);
 const char *nearest_item(struct sema_module *m, const char *name, unsigned kinds);
 /* True for names of built-in functions, types and constants (f32, sum, inf, dev ...). */
 bool name_is_reserved(const char *name);
+/* True for words that even a local may not take: types, inf, nan, dev. */
+bool word_is_reserved(const char *name);
 /* "kernel", "function", "struct": for messages. */
 const char *item_kind_text(enum item_kind kind);
 

@@ -1,0 +1,62 @@
+/* The bindings that make one variant of a kernel: which there are, what they may be, their defaults. */
+#ifndef SEMA_VARIANT_H
+#define SEMA_VARIANT_H
+
+#include "sema/internal.h"
+
+enum slot_kind {
+    SLOT_GENERIC,    /* value: an element type */
+    SLOT_CONST,      /* a const parameter */
+    SLOT_PRESENT,    /* "w?": 0 or 1 */
+    SLOT_SPECIALIZE, /* "specialize.0": 0 or 1 */
+    SLOT_META,
+    SLOT_FIT,        /* "fit.c": the cover of an axis declared `tile fit(...)` */
+    SLOT_TUNE,
+    SLOT_PARTS       /* "parts.p": bound only if asked for */
+};
+
+enum tune_kind { TUNE_NUMBER, TUNE_BOOL, TUNE_WORD };
+
+struct slot {
+    enum slot_kind kind;
+    const char *name;
+    union {
+        const struct ast_generic *generic;
+        const struct ast_param *param;
+        const struct ast_meta *meta;
+        const struct ast_tune *tune;
+        const struct expr *fit; /* the argument */
+    };
+};
+
+typedef VEC(struct slot) slots;
+
+/* In canonical order. */
+void slots_of(struct sema_module *m, const struct item *kernel, slots *out);
+
+enum tune_kind tune_kind(struct sema_module *m, const struct ast_tune *t);
+/* The value of a tuned number, bool or word as a binding; false after reporting. */
+bool tune_value(const struct const_scope *scope, const struct ast_tune *t, const struct expr *x,
+                int64_t *out);
+/* True if the value is among the choices. */
+bool tune_has(const struct const_scope *scope, const struct ast_tune *t, int64_t value);
+/* True for num_warps, stages and the other names whose meaning the compiler knows. */
+bool is_schedule_name(const char *name);
+
+/* A scope for compile-time expressions of the kernel's header: const parameters, meta and tune
+ * values by the bindings given so far; dims and scalars are unknown. */
+struct header_scope {
+    struct sema_module *m;
+    const struct item *kernel;
+    const struct bindings *bindings;
+};
+struct const_scope header_const_scope(struct header_scope *h, bool device);
+
+/* Fills in what `given` leaves out. False after reporting. */
+bool complete_bindings(struct sema_module *m, const struct item *kernel,
+                       const struct bindings *given, struct bindings *out);
+
+/* The kernel of that name; NULL after reporting. */
+struct sema_item *find_kernel(struct sema_module *m, const char *name);
+
+#endif
