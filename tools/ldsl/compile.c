@@ -45,7 +45,7 @@ static const struct argp_option options[] = {
      "With --emit=ir: stop after PASS; 'elaborate' is before the first", 2},
     {"dump", OPTION_DUMP, "PASS", OPTION_ARG_OPTIONAL,
      "Print the IR after each pass, or after PASS, to standard error", 2},
-    {"list-passes",OPTION_LIST_PASSES, 0, 0, "List the passes in the order they run", 2},
+    {"list-passes", OPTION_LIST_PASSES, 0, 0, "List the passes in the order they run", 2},
     {"remarks", OPTION_REMARKS, 0, 0, "Say what the compiler did and could not do", 2},
     {"time", OPTION_TIME, 0, 0, "Print where the time went", 2},
     {0},

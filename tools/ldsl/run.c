@@ -1,13 +1,10 @@
 /* ldsl run: one operator on real tensors. */
+#include "summary.h"
 #include "value.h"
 
 #include <errno.h>
-#include <inttypes.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum { elements_shown = 6 };
 
 struct options {
     struct device_options device; /* first: see command.h */
@@ -432,64 +429,6 @@ static int run_plan(struct job *j)
 
 /* ---- results ------------------------------------------------------------------------------ */
 
-struct summary {
-    double min, max, mean;
-    size_t nans;
-};
-
-static struct summary summarize(const struct tensor *t)
-{
-    struct summary s = {.min = INFINITY, .max = -INFINITY};
-    double sum = 0;
-    for (size_t i = 0; i < t->count; i++) {
-        double value = tensor_get(t, i);
-        if (isnan(value)) {
-            s.nans++;
-            continue;
-        }
-        s.min = value < s.min ? value : s.min;
-        s.max = value > s.max ? value : s.max;
-        sum += value;
-    }
-    s.mean = sum / (double)(t->count - s.nans); /* NaN if there is none */
-    return s;
-}
-
-static void print_result(const char *name, const struct tensor *t)
-{
-    char text[128];
-    printf("%s: %s", name, tensor_describe(t, text, sizeof text));
-    struct summary s = summarize(t);
-    if (t->count > s.nans)
-        printf("  min %.6g  max %.6g  mean %.6g", s.min, s.max, s.mean);
-    if (s.nans)
-        printf("  NaN %zu", s.nans);
-    printf("\n  ");
-    for (size_t i = 0; i < t->count && i < elements_shown; i++)
-        printf("%s%.6g", i ? ", " : "", tensor_get(t, i));
-    printf("%s\n", t->count > elements_shown ? ", ..." : "");
-}
-
-/* JSON has no NaN or infinity: null. */
-static json_t *json_number(double value)
-{
-    return isfinite(value) ? json_real(value) : json_null();
-}
-
-static json_t *result_row(const char *name, const struct tensor *t)
-{
-    struct summary s = summarize(t);
-    json_t *shape = json_array(), *first = json_array();
-    for (uint32_t d = 0; d < t->rank; d++)
-        json_array_append_new(shape, json_integer(t->shape[d]));
-    for (size_t i = 0; i < t->count && i < elements_shown; i++)
-        json_array_append_new(first, json_number(tensor_get(t, i)));
-    return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:I, s:o}", "name", name, "dtype",
-                     ldsl_dtype_name(t->dtype), "shape", shape, "min", json_number(s.min), "max",
-                     json_number(s.max), "mean", json_number(s.mean), "nan", (json_int_t)s.nans,
-                     "first", first);
-}
-
 static bool write_bytes(void *user, const void *data, size_t bytes)
 {
     return fwrite(data, 1, bytes, user) == bytes;
@@ -524,9 +463,9 @@ static int report_result(struct job *j, const struct slot *slot)
     if (t.bytes)
         status = failed(j, ldsl_buffer_download(slot->buffer, 0, t.data, t.bytes), before);
     if (status == EXIT_DONE && j->cli->json_path)
-        json_array_append_new(j->rows, result_row(slot->info.name, &t));
+        json_array_append_new(j->rows, summary_json(slot->info.name, &t));
     else if (status == EXIT_DONE)
-        print_result(slot->info.name, &t);
+        print_summary(slot->info.name, &t);
     for (unsigned i = 0; status == EXIT_DONE && i < j->options->output_count; i++) {
         const char *path = value_of(j->options->outputs[i], slot->info.name);
         if (path)
