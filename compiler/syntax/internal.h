@@ -70,7 +70,8 @@ const char *token_spelling(int kind); /* "let", ";", "=>"; for NAME, INT, ...: a
 /* The tokens of one item. */
 struct item_range {
     uint32_t first, end; /* attributes included */
-    uint32_t keyword;    /* index of kernel, op, ...; end: there is none */
+    uint32_t keyword;    /* index of kernel, op, ...; NO_PARTNER: attributes only, or no item */
+    bool is_item;        /* else text between items */
     uint32_t unclosed;   /* braces still open at its end */
     uint32_t blame;      /* the opener to show for them */
     uint32_t misleading; /* a '}' whose indentation betrays the missing one, or NO_PARTNER */
@@ -103,7 +104,7 @@ typedef VEC(struct item_range) item_ranges;
 /* Lexes and parses the source of p (s, arena and source are set). */
 struct ast_file *parse_source(struct parse *p);
 
-/* Fills partner in p->tokens and returns the items; reports text between items. */
+/* Fills partner in p->tokens and returns the items and the text between them, in order. */
 item_ranges split_items(struct parse *p);
 
 struct span token_span(const struct parse *p, uint32_t index);
@@ -114,6 +115,8 @@ bool too_many_errors(const struct parse *p);
 
 /* The parser met a token that it did not expect: report it, choose where to go on. */
 void recover_report(struct parse *p, const int *expected, int count);
+/* Text where an item should be. */
+void recover_junk(struct parse *p, struct item_range range);
 /* The same without a report: the lexer has spoken. */
 void recover_silently(struct parse *p);
 /* The parser's stack is full, or blocks are nested past AST_MAX_BLOCK_DEPTH. */

@@ -167,6 +167,10 @@ struct ast_file *parse_source(struct parse *p)
     drop_comments(p);
     item_ranges ranges = split_items(p);
     for (uint32_t i = 0; i < ranges.count && !too_many_errors(p); i++) {
+        if (!ranges.data[i].is_item) {
+            recover_junk(p, ranges.data[i]);
+            continue;
+        }
         struct item *item = parse_item(p, ranges.data[i]);
         if (item)
             vec_push(p->arena, &file->items, item);

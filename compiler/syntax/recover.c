@@ -284,6 +284,32 @@ static void report_unexpected(struct parse *p, uint32_t index, struct wanted *w)
         diag_note(p->s, token_span(p, opener), "to close this '%c'", kind_at(p, opener));
 }
 
+/* Text between items: one error for a run of it. */
+void recover_junk(struct parse *p, struct item_range range)
+{
+    static const char *const words[] = {"import", "const",  "enum", "struct",
+                                        "fn",     "kernel", "op",   "extern"};
+    uint32_t first = range.first;
+    for (uint32_t i = first; i < range.end; i++) {
+        if (kind_at(p, i) != '}' || p->tokens.data[i].partner != NO_PARTNER)
+            continue;
+        diag_error(p->s, token_span(p, i), DIAG_UNBALANCED, "this '}' closes nothing");
+        if (first > 0 && i > first)
+            diag_note(p->s, token_span(p, first - 1), "the item before it ended here");
+        return;
+    }
+    if (kind_at(p, first) == BAD)
+        return;
+    diag_error(p->s, token_span(p, first), DIAG_NOT_AN_ITEM,
+               "expected an item (kernel, op, fn, ...), found %s", token_describe(p, first));
+    if (kind_at(p, first) != NAME)
+        return;
+    const char *near =
+        nearest_name(p->tokens.data[first].text, words, sizeof words / sizeof *words);
+    if (near)
+        diag_help(p->s, "did you mean '%s'?", near);
+}
+
 /* ---- where to go on ------------------------------------------------------------------------- */
 
 static uint32_t block_depth(const struct parse *p, uint32_t index)

@@ -114,41 +114,21 @@ static void end_item(struct splitter *sp, uint32_t end)
     sp->in_item = sp->wants_keyword = false;
 }
 
-/* Text between items, said once for a run of it. */
-static void report_junk(struct splitter *sp, uint32_t end)
+/* Text between items becomes a range of its own, without a keyword. */
+static void end_junk(struct splitter *sp, uint32_t end)
 {
-    static const char *const words[] = {"import", "const",  "enum", "struct",
-                                        "fn",     "kernel", "op",   "extern"};
-    struct parse *p = sp->p;
-    uint32_t first = sp->junk;
+    struct item_range range = {.first = sp->junk, .end = end, .keyword = NO_PARTNER};
+    if (sp->junk != NO_PARTNER)
+        vec_push(sp->p->arena, &sp->items, range);
     sp->junk = NO_PARTNER;
-    if (first == NO_PARTNER)
-        return;
-    for (uint32_t i = first; i < end; i++) {
-        const struct token *t = &p->tokens.data[i];
-        if (t->kind == '}' && t->partner == NO_PARTNER) {
-            diag_error(p->s, token_span(p, i), DIAG_UNBALANCED, "this '}' closes nothing");
-            if (sp->items.count && i > first)
-                diag_note(p->s, token_span(p, first - 1), "the item before it ended here");
-            return;
-        }
-    }
-    if (kind_at(p, first) == BAD)
-        return;
-    diag_error(p->s, token_span(p, first), DIAG_NOT_AN_ITEM,
-               "expected an item (kernel, op, fn, ...), found %s", token_describe(p, first));
-    const char *near = kind_at(p, first) == NAME ? nearest_name(p->tokens.data[first].text, words,
-                                                                sizeof words / sizeof *words)
-                                                 : NULL;
-    if (near)
-        diag_help(p->s, "did you mean '%s'?", near);
 }
 
 static void begin_item(struct splitter *sp, uint32_t i)
 {
-    report_junk(sp, i);
+    end_junk(sp, i);
     end_item(sp, i);
-    struct item_range range = {.first = i, .keyword = NO_PARTNER, .misleading = NO_PARTNER};
+    struct item_range range = {
+        .first = i, .keyword = NO_PARTNER, .is_item = true, .misleading = NO_PARTNER};
     vec_push(sp->p->arena, &sp->items, range);
     sp->in_item = true;
 }
@@ -195,7 +175,7 @@ item_ranges split_items(struct parse *p)
         if (sp.in_item && !sp.open.count && ends_item(&sp, i))
             end_item(&sp, i + 1);
     }
-    report_junk(&sp, count);
+    end_junk(&sp, count);
     end_item(&sp, count);
     return sp.items;
 }
