@@ -8,7 +8,7 @@ in_out "0 entries"
 expect 0 "$ldsl" run twice --file twice.ldsl 'x=[1]'
 expect 0 "$ldsl" cache list
 in_out twice
-expect 0 "$ldsl" cache why twice
+expect 0 "$ldsl" cache why twice_fwd
 in_out "verdict  used"
 expect 1 "$ldsl" cache why nosuch
 expect 0 "$ldsl" cache verify

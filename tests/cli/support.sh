@@ -52,13 +52,13 @@ finish() {
 # A file with one operator that doubles, and scales by a number.
 cat >twice.ldsl <<'LDSL'
 /// y = s * x.
-kernel twice<T: float>(x: tensor<T>[N], y: out tensor<T>[N], s: f32) {
+kernel twice_fwd<T: float>(x: tensor<T>[N], y: out tensor<T>[N], s: f32) {
   grid axis i in 0 .. N tile 64;
   y[i] = T(f32(x[i]) * s);
 }
 
 /// Multiplies by a number.
 op twice<T: float>(x: tensor<T>[N], s: f32 = 2.0) -> (y: tensor<T>[N]) {
-  launch twice(x, y, s);
+  launch twice_fwd(x, y, s);
 }
 LDSL

@@ -41,7 +41,7 @@ expect 2 "$ldsl" compile twice.ldsl --emit irr
 in_err "did you mean 'ir'?"
 expect 2 "$ldsl" compile twice.ldsl --emit ptx
 in_err "--target"
-expect 2 "$ldsl" compile twice.ldsl --kernel twice --emit image -o -
+expect 2 "$ldsl" compile twice.ldsl --kernel twice_fwd --emit image -o -
 expect 2 "$ldsl" fmt
 expect 2 "$ldsl" cache
 expect 2 "$ldsl" cache lsit

@@ -3,12 +3,12 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char source[] = "kernel twice(x: tensor<f32>[N], y: out tensor<f32>[N]) {\n"
+static const char source[] = "kernel twice_fwd(x: tensor<f32>[N], y: out tensor<f32>[N]) {\n"
                              "  grid axis i in 0 .. N tile 64;\n"
                              "  y[i] = x[i] + x[i];\n"
                              "}\n"
                              "op twice(x: tensor<f32>[N]) -> (y: tensor<f32>[N]) {\n"
-                             "  launch twice(x, y);\n"
+                             "  launch twice_fwd(x, y);\n"
                              "}\n";
 
 static int check(enum ldsl_status status, const char *what)
