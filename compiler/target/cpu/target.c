@@ -1,5 +1,6 @@
 /* cpu: code for the processors of this machine's architecture. "native" is this very processor;
  * any other name is one that LLVM knows ("x86-64-v3", "znver4"). */
+#include "target/native.h"
 #include "target/registry.h"
 
 #include <llvm-c/Core.h>
@@ -35,6 +36,11 @@ static void init_llvm(void)
 {
     LLVMInitializeNativeTarget();
     LLVMInitializeNativeAsmPrinter();
+}
+
+void target_init_native(void)
+{
+    pthread_once(&llvm_once, init_llvm);
 }
 
 static bool has_feature(const char *features, const char *name)
@@ -84,7 +90,7 @@ static const char *copy_message(struct session *s, char *message)
 static bool open_cpu(const struct target *t, struct session *s, const char *cpu,
                      struct target_machine *out)
 {
-    pthread_once(&llvm_once, init_llvm);
+    target_init_native();
     const char *host = copy_message(s, LLVMGetHostCPUName());
     bool native = strcmp(cpu, "native") == 0 || strcmp(cpu, host) == 0;
     const struct processor *processor = find_processor(cpu);
