@@ -17,6 +17,10 @@ bool find_binding(const struct bindings *b, const char *name, int64_t *value)
 struct sema_item *find_kernel(struct sema_module *m, const char *name)
 {
     struct sema_item *item = sema_find(m, intern_text(m->s, name));
+    const char *colon = strrchr(name, ':'); /* "path:name": of a file that is not imported here */
+    if (!item && colon)
+        item = sema_find_at(m, intern(m->s, name, (size_t)(colon - name)),
+                            intern_text(m->s, colon + 1));
     if (item && item->ast->kind == ITEM_KERNEL)
         return item;
     diag_error(m->s, (struct span){0}, DIAG_NOT_A_KERNEL, "there is no kernel called %s in %s", name,

@@ -135,7 +135,8 @@ struct value wants(struct elab *e, struct span at, const char *name, const char 
 /* A float operand; an integer literal adapts to f32. */
 static struct ir_value *float_arg(struct elab *e, struct span at, struct value v, const char *name)
 {
-    if (v.kind == VALUE_CONST && v.c.literal)
+    bool is_float;
+    if (is_literal(v, &is_float))
         return as_elem(e, at, v, IR_F32);
     struct ir_value *ir = as_ir(e, at, v);
     if (ir && (!ir_elem_is_float(ir->type.elem) || is_byte_float(ir->type.elem))) {
@@ -242,7 +243,8 @@ struct value builtin_float_pair(struct elab *e, const struct expr *x, const stru
         return value_poison();
     struct value a = elab_arg(e, x, 0), b = elab_arg(e, x, 1);
     const char *what = arena_printf(&e->s->module, "%s does not take", row->name);
-    if (a.kind == VALUE_CONST && a.c.literal && b.kind == VALUE_CONST && b.c.literal)
+    bool is_float;
+    if (is_literal(a, &is_float) && is_literal(b, &is_float))
         a = value_ir(as_elem(e, arg_at(x, 0), a, IR_F32));
     if (!join_operands(e, x->at, what, false, &a, &b, both))
         return value_poison();
@@ -258,7 +260,8 @@ struct value builtin_fused(struct elab *e, const struct expr *x, const struct bu
     if (!plain_args(e, x, row->name, 3, 3, NULL))
         return value_poison();
     struct value a = elab_arg(e, x, 0), b = elab_arg(e, x, 1), c = elab_arg(e, x, 2);
-    if (a.kind == VALUE_CONST && b.kind == VALUE_CONST && a.c.literal && b.c.literal)
+    bool is_float;
+    if (is_literal(a, &is_float) && is_literal(b, &is_float))
         a = value_ir(as_elem(e, arg_at(x, 0), a, c.kind == VALUE_IR ? c.ir->type.elem : IR_F32));
     if (!join_operands(e, x->at, "fma does not take", false, &a, &b, xy))
         return value_poison();

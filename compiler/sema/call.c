@@ -93,7 +93,8 @@ static bool deduce(struct elab *e, struct span at, struct sema_item *fn, const s
         if (place.kind != PLACE_ELEM)
             return diag_error(e->s, spans[i], DIAG_NOT_IN_SET, "%s cannot be %s", g->name.text,
                               value_text(e, args[i]));
-        if (args[i].kind == VALUE_CONST && args[i].c.literal) {
+        bool is_float;
+        if (is_literal(args[i], &is_float)) {
             literal = true;
             continue;
         }

@@ -66,7 +66,9 @@ static bool check_choice(struct sema_item *item, const dimensions *dims, const u
         vec_push(&s->module, &list, b);
     }
     struct bindings bindings = {list.data, list.count};
-    return elab_kernel(item, &bindings, true) != NULL;
+    uint32_t errors = s->errors;
+    elab_kernel(item, &bindings, true);
+    return s->errors == errors;
 }
 
 static bool next_choice(const dimensions *dims, uint32_t *choice)
@@ -182,7 +184,7 @@ static void check_default(const struct const_scope *scope, const struct item *k,
         bool named = false;
         for (uint32_t j = 0; j < d->settings.count; j++)
             named |= d->settings.data[j].name.text == t->name.text;
-        if (!named)
+        if (!named && !is_schedule_name(t->name.text))
             diag_error(s, d->at, DIAG_NO_DEFAULT, "the default leaves out %s", t->name.text);
     }
     if (d->where)

@@ -17,6 +17,7 @@ enum value_kind {
     VALUE_POISON,
     VALUE_NONE,   /* a call that returns nothing */
     VALUE_CONST,  /* known now */
+    VALUE_CHOICE, /* test ? literal : literal, which still takes the type its context wants */
     VALUE_IR,     /* known when the kernel runs: a scalar or a tile */
     VALUE_STRUCT  /* a record of run-time components */
 };
@@ -27,6 +28,12 @@ struct value {
     struct ir_value *ir;
     const struct sema_item *of; /* STRUCT */
     struct ir_value **parts;    /* STRUCT: one for each field */
+    struct choice *choice;      /* CHOICE */
+};
+
+struct choice {
+    struct ir_value *test;
+    struct value yes, no; /* literals, or choices again */
 };
 
 /* The type of a place: a `var`, a parameter or result of a function. */
@@ -140,6 +147,7 @@ struct elab {
     bool host_only;       /* in require and specialize: tensors cannot be read */
     bool body_top;        /* at the top level of the kernel's body: axes may be declared */
     bool stored;          /* a store was met: the grid is settled */
+    bool impossible;      /* a require rules this variant out */
     bool too_large;
     bool warn;            /* report unused names */
 
@@ -162,6 +170,8 @@ static inline bool is_poison(struct value v)
 {
     return v.kind == VALUE_POISON || (v.kind == VALUE_CONST && v.c.kind == CONST_POISON);
 }
+/* True for literals and choices between them; *is_float: one with a fraction. */
+bool is_literal(struct value v, bool *is_float);
 axis_set value_axes(struct value v);
 uint32_t struct_size(const struct sema_item *of);
 /* "f32[r, c]", "an integer literal", "Casting". */
@@ -299,8 +309,9 @@ void discard_end(struct elab *e, struct discard *d);
 
 /* A walk with an empty function; kernel may be NULL (checking functions alone). */
 struct elab *elab_new(struct sema_module *m, const struct sema_item *kernel, const char *name);
-/* The IR of a variant, verified; NULL after reporting. warn: report unused names too. */
-struct ir_func *elab_kernel(struct sema_item *item, const struct bindings *bindings, bool warn);
+/* The IR of a variant, verified; NULL after reporting. In a check, unused names are reported too, and
+ * a variant that a require rules out is no error (NULL). */
+struct ir_func *elab_kernel(struct sema_item *item, const struct bindings *bindings, bool check);
 
 /* The bound value of a name, or false. */
 bool find_binding(const struct bindings *b, const char *name, int64_t *value);

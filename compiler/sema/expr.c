@@ -289,6 +289,12 @@ struct value elab_select(struct elab *e, struct span at, struct ir_value *test, 
             parts[i] = elab_select(e, at, test, value_ir(yes.parts[i]), value_ir(no.parts[i])).ir;
         return value_struct(e, yes.of, parts);
     }
+    bool either;
+    if (is_literal(yes, &either) && is_literal(no, &either)) {
+        struct choice *choice = arena_new(&e->s->module, struct choice);
+        *choice = (struct choice){test, yes, no};
+        return (struct value){.kind = VALUE_CHOICE, .choice = choice};
+    }
     if (!join_operands(e, at, "the two sides of ?: are", false, &yes, &no, all + 1) ||
         !join_axes(e, at, all, 3))
         return value_poison();

@@ -144,6 +144,8 @@ struct sema_item *sema_find(struct sema_module *m, const char *name);
 /* alias.name. *alias_known tells "no such import" from "no such item in it". */
 struct sema_item *sema_find_in(struct sema_module *m, const char *alias, const char *name,
                                bool *alias_known);
+/* The item a loaded file declares itself; NULL: none. */
+struct sema_item *sema_find_at(struct sema_module *m, const char *path, const char *name);
 bool sema_is_alias(const struct sema_module *m, const char *name);
 /* The visible item nearest to a name, among kinds (bits 1 << enum item_kind; 0: all), or NULL. */
 const char *nearest_item(struct sema_module *m, const char *name, unsigned kinds);

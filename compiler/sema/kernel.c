@@ -327,9 +327,9 @@ static void host_condition(struct elab *e, const struct expr *x, bool holds)
     }
     struct discard d = discard_begin(e, false);
     struct value v = elab_expr(e, x);
-    struct ir_value *c = v.kind == VALUE_CONST && v.c.kind == CONST_BOOL
-                             ? NULL
-                             : as_condition(e, x->at, v, "condition");
+    bool known = v.kind == VALUE_CONST && v.c.kind == CONST_BOOL;
+    struct ir_value *c = known ? NULL : as_condition(e, x->at, v, "condition");
+    e->impossible |= holds && known && !v.c.i;
     if (c && holds) {
         assume_condition(e, c, true);
         d.facts = facts_mark(e);
@@ -438,7 +438,7 @@ static void elab_body(struct elab *e, const struct item *k)
         check_written(e);
 }
 
-struct ir_func *elab_kernel(struct sema_item *item, const struct bindings *bindings, bool warn)
+struct ir_func *elab_kernel(struct sema_item *item, const struct bindings *bindings, bool check)
 {
     struct session *s = item->module->s;
     struct bindings all;
@@ -447,7 +447,7 @@ struct ir_func *elab_kernel(struct sema_item *item, const struct bindings *bindi
         return NULL;
     struct elab *e = elab_new(item->module, item, item->ast->name.text);
     e->bindings = &all;
-    e->warn = warn;
+    e->warn = check;
     e->f->at = item->ast->name.at;
     uint32_t outer = scope_begin(e);
     declare_params(e, item->ast);
@@ -455,6 +455,12 @@ struct ir_func *elab_kernel(struct sema_item *item, const struct bindings *bindi
     declare_tune(e, item->ast);
     elab_attributes(e, item->ast);
     elab_conditions(e, item->ast);
+    if (e->impossible && s->errors == errors) {
+        if (!check)
+            diag_error(s, item->ast->name.at, DIAG_FALSE_FACT, "%s rules this variant out by a require",
+                       item->ast->name.text);
+        return NULL;
+    }
     learn_bounds(e);
     elab_body(e, item->ast);
     scope_end(e, outer);

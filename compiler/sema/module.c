@@ -173,6 +173,14 @@ struct sema_item *sema_find(struct sema_module *m, const char *name)
     return item;
 }
 
+struct sema_item *sema_find_at(struct sema_module *m, const char *path, const char *name)
+{
+    for (uint32_t i = 0; i < m->world->modules.count; i++)
+        if (strcmp(m->world->modules.data[i]->path, path) == 0)
+            return own_item(m->world->modules.data[i], name);
+    return NULL;
+}
+
 bool sema_is_alias(const struct sema_module *m, const char *name)
 {
     for (uint32_t i = 0; i < m->imports.count; i++)

@@ -304,10 +304,11 @@ static bool build_combiner(struct elab *e, const struct ast_arg *arg, struct ir_
     result.lifts = false;
     struct place got = place_of_value(e, v);
     bool same = got.kind == place->kind && (got.kind != PLACE_ELEM || elem_widens(got.elem, place->elem));
-    if (!is_poison(v) && !same && !(v.kind == VALUE_CONST && v.c.literal))
+    bool is_float, literal = is_literal(v, &is_float);
+    if (!is_poison(v) && !same && !literal)
         diag_error(e->s, at, DIAG_BAD_COMBINER, "the combiner returns %s, not %s", value_text(e, v),
                    place->kind == PLACE_STRUCT ? place->of->ast->name.text : ir_elem_name(place->elem));
-    v = same || v.kind == VALUE_CONST ? fit_place(e, at, v, &result, "the combiner's result")
+    v = same || literal ? fit_place(e, at, v, &result, "the combiner's result")
                                       : value_poison();
     bool good = !is_poison(v);
     for (uint32_t i = 0; i < n->operand_count; i++)
@@ -321,7 +322,7 @@ static bool combined_operands(struct elab *e, struct span at, struct value v, st
 {
     *place = place_of_value(e, v);
     *count = place_width(place);
-    if (v.kind == VALUE_CONST)
+    if (v.kind == VALUE_CHOICE)
         v = value_ir(as_ir(e, at, v));
     if (is_poison(v) || !*count)
         return false;

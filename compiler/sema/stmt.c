@@ -10,6 +10,8 @@ static struct value elab_init(struct elab *e, const struct stmt *st, struct plac
         diag_error(e->s, st->let.value->at, DIAG_NOT_A_VALUE, "this call returns nothing");
         v = value_poison();
     }
+    if (v.kind == VALUE_CHOICE && !st->let.type)
+        v = value_ir(as_ir(e, st->let.value->at, v));
     if (st->let.type) {
         *place = resolve_place(e, st->let.type);
         v = fit_place(e, st->let.value->at, v, place, st->let.names.data[0].text);

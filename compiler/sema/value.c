@@ -32,10 +32,32 @@ struct value value_struct(struct elab *e, const struct sema_item *of, struct ir_
     return (struct value){.kind = VALUE_STRUCT, .of = of, .parts = parts};
 }
 
+bool is_literal(struct value v, bool *is_float)
+{
+    bool yes, no;
+    *is_float = v.kind == VALUE_CONST && v.c.kind == CONST_FLOAT;
+    if (v.kind != VALUE_CHOICE)
+        return v.kind == VALUE_CONST && v.c.literal;
+    bool literal = is_literal(v.choice->yes, &yes) && is_literal(v.choice->no, &no);
+    *is_float = yes || no;
+    return literal;
+}
+
+/* The element type of a number or bool; a literal's is what it becomes by itself. */
+static enum ir_elem elem_of(struct value v)
+{
+    bool is_float;
+    if (is_literal(v, &is_float))
+        return is_float ? IR_F32 : IR_INDEX;
+    return v.kind == VALUE_CONST ? v.c.elem : v.ir->type.elem;
+}
+
 axis_set value_axes(struct value v)
 {
     if (v.kind == VALUE_IR)
         return v.ir->type.axes;
+    if (v.kind == VALUE_CHOICE)
+        return v.choice->test->type.axes | value_axes(v.choice->yes) | value_axes(v.choice->no);
     axis_set axes = 0;
     for (uint32_t i = 0; v.kind == VALUE_STRUCT && i < struct_size(v.of); i++)
         axes |= v.parts[i]->type.axes;
@@ -66,6 +88,7 @@ const char *value_text(struct elab *e, struct value v)
     case VALUE_POISON: return "an erroneous value";
     case VALUE_NONE: return "nothing";
     case VALUE_CONST: return const_kind_text(e->s, v.c);
+    case VALUE_CHOICE: return "a choice of literals";
     case VALUE_IR: return elem_type_text(e, v.ir->type);
     case VALUE_STRUCT: return v.of->ast->name.text;
     }
@@ -81,6 +104,8 @@ struct ir_value *as_ir(struct elab *e, struct span at, struct value v)
         return NULL;
     if (v.kind == VALUE_IR)
         return v.ir;
+    if (v.kind == VALUE_CHOICE)
+        return as_elem(e, at, v, elem_of(v));
     if (v.kind == VALUE_CONST && v.c.kind == CONST_FLOAT)
         return ir_const_float(&e->b, v.c.elem, v.c.f);
     if (v.kind == VALUE_CONST && (v.c.kind == CONST_INT || v.c.kind == CONST_BOOL))
@@ -90,11 +115,22 @@ struct ir_value *as_ir(struct elab *e, struct span at, struct value v)
     return NULL;
 }
 
+static struct ir_value *choice_as_elem(struct elab *e, struct span at, const struct choice *c,
+                                       enum ir_elem elem)
+{
+    struct ir_value *all[] = {c->test, as_elem(e, at, c->yes, elem), as_elem(e, at, c->no, elem)};
+    if (!all[1] || !all[2] || !join_axes(e, at, all, 3))
+        return NULL;
+    return ir_select(&e->b, all[0], all[1], all[2]);
+}
+
 struct ir_value *as_elem(struct elab *e, struct span at, struct value v, enum ir_elem elem)
 {
     struct const_value c;
     if (is_poison(v))
         return NULL;
+    if (v.kind == VALUE_CHOICE)
+        return choice_as_elem(e, at, v.choice, elem);
     if (v.kind == VALUE_CONST)
         return const_adapt(e->s, at, v.c, elem, &c) ? as_ir(e, at, value_const(c)) : NULL;
     if (v.kind != VALUE_IR) {
@@ -111,9 +147,7 @@ struct ir_value *as_elem(struct elab *e, struct span at, struct value v, enum ir
 
 struct ir_value *as_index(struct elab *e, struct span at, struct value v, const char *what)
 {
-    struct ir_value *ir = v.kind == VALUE_CONST && v.c.literal && v.c.kind == CONST_INT
-                              ? as_elem(e, at, v, IR_INDEX)
-                              : as_ir(e, at, v);
+    struct ir_value *ir = as_ir(e, at, v);
     if (!ir)
         return NULL;
     if (!ir_elem_is_integer(ir->type.elem)) {
@@ -217,22 +251,17 @@ bool join_axes(struct elab *e, struct span at, struct ir_value **values, uint32_
                       count_axes(joined), axes_text(e, joined), IR_MAX_AXES);
 }
 
-static enum ir_elem elem_of(struct value v)
-{
-    return v.kind == VALUE_CONST ? v.c.elem : v.ir->type.elem;
-}
-
 static bool is_scalar_like(struct value v)
 {
-    return v.kind == VALUE_IR ||
+    return v.kind == VALUE_IR || v.kind == VALUE_CHOICE ||
            (v.kind == VALUE_CONST && v.c.kind != CONST_ENUM && v.c.kind != CONST_TEXT);
 }
 
 /* Whether the literal adapts to the element type (a float literal never to an integer). */
-static bool adapts(struct value literal, enum ir_elem to)
+static bool adapts(struct value v, enum ir_elem to)
 {
-    return literal.kind == VALUE_CONST && literal.c.literal && to != IR_BOOL &&
-           (literal.c.kind == CONST_INT || ir_elem_is_float(to));
+    bool is_float;
+    return is_literal(v, &is_float) && to != IR_BOOL && (!is_float || ir_elem_is_float(to));
 }
 
 bool join_operands(struct elab *e, struct span at, const char *what, bool compares,
@@ -252,10 +281,8 @@ bool join_operands(struct elab *e, struct span at, const char *what, bool compar
         return report_mix(e->s, at, what, elem_of(*x), elem_of(*y));
     struct value both[] = {*x, *y};
     for (int i = 0; i < 2; i++) {
-        if (both[i].kind == VALUE_CONST && both[i].c.literal)
-            out[i] = as_elem(e, at, both[i], elem);
-        else
-            out[i] = as_ir(e, at, both[i]);
+        bool is_float, literal = is_literal(both[i], &is_float);
+        out[i] = literal ? as_elem(e, at, both[i], elem) : as_ir(e, at, both[i]);
         if (!out[i])
             return false;
         out[i] = ir_cast(&e->b, out[i], elem);
