@@ -17,7 +17,8 @@
 #include <sys/wait.h>
 #include <time.h>
 
-enum { WORKERS = 64, KEYS = 8, MAX_BYTES = 60000, SECONDS = 4 };
+enum { WORKERS = 64, KEYS = 8, MAX_BYTES = 60000, KILLS = 200 };
+#define STOP "stop" /* a file that ends the race */
 enum { EXIT_GOOD, EXIT_UNSOUND, EXIT_BROKEN };
 
 static uint32_t next_random(uint32_t *state)
@@ -61,19 +62,19 @@ static int read_one(int folder, uint32_t number, unsigned char *wanted)
 }
 
 /* Until killed or told to stop: mostly reads and writes, now and then empties the cache. */
-static int work(const char *path, uint32_t seed, time_t end)
+static int work(const char *path, uint32_t seed)
 {
     static unsigned char content[MAX_BYTES];
     int folder = open(path, O_RDONLY | O_DIRECTORY);
     int verdict = folder < 0 ? EXIT_BROKEN : EXIT_GOOD;
-    while (verdict == EXIT_GOOD && time(NULL) < end) {
+    while (verdict == EXIT_GOOD && faccessat(folder, STOP, F_OK, 0) != 0) {
         uint32_t choice = next_random(&seed), number = next_random(&seed) % KEYS;
         struct rt_cache_key key = key_of(number);
         uint64_t bytes;
         if (choice % 64 == 0) {
             /* Leftovers of the living are in use; only those of the dead are old. */
             struct cache_scan scan;
-            if (cache_scan_folder(&scan, folder, SECONDS + 60) != 0)
+            if (cache_scan_folder(&scan, folder, 600) != 0)
                 return EXIT_BROKEN;
             for (size_t i = 0; i < scan.count; i++) {
                 char name[CACHE_NAME_BYTES];
@@ -94,11 +95,11 @@ static int work(const char *path, uint32_t seed, time_t end)
     return verdict;
 }
 
-static pid_t start_worker(const char *path, uint32_t seed, time_t end)
+static pid_t start_worker(const char *path, uint32_t seed)
 {
     pid_t pid = fork();
     if (pid == 0)
-        _exit(work(path, seed | 1, end));
+        _exit(work(path, seed | 1));
     assert_true(pid > 0);
     return pid;
 }
@@ -121,26 +122,23 @@ static void readers_never_meet_an_unsound_entry(void **state)
     char path[FOLDER_BYTES];
     assert_true(folder_create(path));
     uint32_t seed = 2463534242u;
-    time_t end = time(NULL) + SECONDS;
     pid_t workers[WORKERS];
     for (int i = 0; i < WORKERS; i++)
-        workers[i] = start_worker(path, next_random(&seed), end);
-    unsigned kills = 0;
-    while (time(NULL) < end - 1) {
+        workers[i] = start_worker(path, next_random(&seed));
+    for (int kills = 0; kills < KILLS; kills++) {
         struct timespec pause = {.tv_nsec = (long)(next_random(&seed) % 3000000)};
         nanosleep(&pause, NULL);
         uint32_t victim = next_random(&seed) % WORKERS;
         kill(workers[victim], SIGKILL);
         join_worker(workers[victim], true);
-        workers[victim] = start_worker(path, next_random(&seed), end);
-        kills++;
+        workers[victim] = start_worker(path, next_random(&seed));
     }
+    int folder = open(path, O_RDONLY | O_DIRECTORY);
+    close(openat(folder, STOP, O_WRONLY | O_CREAT, 0600));
     for (int i = 0; i < WORKERS; i++)
         join_worker(workers[i], false);
-    assert_true(kills > 100);
 
     static unsigned char content[MAX_BYTES];
-    int folder = open(path, O_RDONLY | O_DIRECTORY);
     for (uint32_t number = 0; number < KEYS; number++)
         assert_int_equal(read_one(folder, number, content), EXIT_GOOD);
     close(folder);
