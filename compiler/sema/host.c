@@ -136,7 +136,7 @@ struct host_name *host_declare(struct unit *u, struct ast_name name, enum host_n
     if (other) {
         diag_error(u->s, name.at, DIAG_DUPLICATE_NAME, "%s is declared twice", name.text);
         diag_note(u->s, other->name.at, "the first one is here");
-    } else if (name_is_reserved(name.text)) {
+    } else if (word_is_reserved(name.text)) {
         diag_error(u->s, name.at, DIAG_BUILTIN_NAME, "%s is built in", name.text);
     }
     vec_push(&u->s->module, &u->names, (struct host_name){.name = name, .kind = kind});

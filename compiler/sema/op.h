@@ -28,8 +28,10 @@ struct image {
 #define X(NAME, field, record) VEC(record) field;
     LDSL_MODULE_TABLES(X)
 #undef X
+    VEC(const struct item *) enum_items; /* what stands in enums */
 };
 
+uint32_t image_enum(struct image *image, const struct item *e);
 uint32_t image_text(struct image *image, const char *text); /* NULL, "": 0 */
 const void *image_finish(struct image *image, size_t *bytes);
 
@@ -139,7 +141,8 @@ struct unit {
     struct span fn_at; /* the call being inlined */
 
     VEC(struct op_tensor) tensors;
-    uint32_t branches; /* ifs around this point */
+    VEC(struct ldsl_module_tensor) tensor_records; /* the same, for the image */
+    uint32_t branches;                             /* ifs around this point */
 };
 
 /* Signatures of all that the image holds. */
@@ -184,7 +187,9 @@ bool unit_open(struct unit *u, struct image *image, const struct op_units *units
                struct signature *sig); /* op_sign.c: fills generics, symbols, params */
 struct ldsl_module_range unit_requires(struct unit *u, const struct ast_require *list,
                                        uint32_t count);
-uint32_t unit_check(struct unit *u, const struct expr *test, const struct expr *message);
+/* Appends a condition to the image's checks; node: of the unit. */
+void unit_check(struct unit *u, uint32_t node, const char *text, const struct expr *message,
+                struct span at);
 /* Appends the unit's tables to the image and says where they went. Indices that other records hold
  * (nodes, symbols, ...) count from 0 in the unit; *base is to be added to them. */
 struct ldsl_module_scope unit_close(struct unit *u);
@@ -200,6 +205,12 @@ static inline uint32_t unit_symbol_at(const struct unit *u, uint32_t symbol)
 }
 
 void build_kernel(struct image *image, const struct op_units *units, struct signature *sig);
+/* NAME = value, NAME a tuned value of the kernel; values in the unit's scope. */
+struct ldsl_module_range build_settings(struct unit *u, const struct sema_item *kernel,
+                                        const ast_settings *list);
+/* How sema_elaborate finds a kernel from the file that is compiled: "name", or "path:name" when the
+ * file does not see it by name. */
+const char *kernel_reference(struct sema_module *root, const struct sema_item *kernel);
 void build_op(struct image *image, const struct op_units *units, struct signature *sig);
 
 /* Statements of a body, in order; *body says where the outermost stand (op_body.c). */
@@ -207,8 +218,11 @@ void build_body(struct unit *u, const ast_block *block, struct ldsl_module_range
 /* What a launch or call passes, one for each parameter of the callee (op_pass.c). */
 struct ldsl_module_range pass_arguments(struct unit *u, const struct expr *call,
                                         const struct signature *callee);
-/* A tensor with subscripts; LDSL_NONE after reporting. *tensor: which. *rank: of the view. */
+/* Is it a tensor, perhaps with subscripts? */
+bool is_tensor_expr(struct unit *u, const struct expr *e);
+/* A tensor with subscripts as a view; LDSL_NONE after reporting. *tensor: which; *rank: the view's. */
 uint32_t tensor_view(struct unit *u, const struct expr *e, uint32_t *tensor, uint32_t *rank);
+/* What a launch (op: a call) starts; NULL after reporting, or when it is broken. */
 struct signature *resolve_callee(struct unit *u, const struct expr *callee, bool op);
 
 /* ---- data flow (op_flow.c) ---------------------------------------------------------------------- */

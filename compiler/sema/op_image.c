@@ -14,6 +14,22 @@ uint32_t image_text(struct image *image, const char *text)
     return offset;
 }
 
+uint32_t image_enum(struct image *image, const struct item *e)
+{
+    for (uint32_t i = 0; i < image->enum_items.count; i++)
+        if (image->enum_items.data[i] == e)
+            return i;
+    struct arena *a = &image->s->module;
+    struct ldsl_module_enum record = {
+        .name = image_text(image, e->name.text), .words = {image->indices.count, e->members.count}
+    };
+    for (uint32_t i = 0; i < e->members.count; i++)
+        vec_push(a, &image->indices, image_text(image, e->members.data[i].text));
+    vec_push(a, &image->enums, record);
+    vec_push(a, &image->enum_items, e);
+    return image->enums.count - 1;
+}
+
 static size_t aligned(size_t bytes)
 {
     return (bytes + 7) / 8 * 8;
