@@ -24,8 +24,14 @@
 #define YYMAXDEPTH         20000
 #define YYMALLOC(bytes)    parse_alloc(p, bytes)
 #define YYFREE(block)      ((void)(block))
+/* From the first to the last symbol that is not empty. */
 #define YYLLOC_DEFAULT(result, right, count)                                                       \
-    ((result) = (count) ? span_join(YYRHSLOC(right, 1), YYRHSLOC(right, count)) : (struct span){0})
+    do {                                                                                           \
+        struct span all = {0};                                                                     \
+        for (int i = 1; i <= (count); i++)                                                         \
+            all = span_join(all, YYRHSLOC(right, i));                                              \
+        (result) = all;                                                                            \
+    } while (0)
 
 /* Where the skeleton allocates without the parser's arguments in sight (its look-ahead stack, which
  * is never full in this grammar), there is no memory: the parse then ends as "nested too deeply". */
