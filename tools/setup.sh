@@ -90,8 +90,11 @@ install_packages() {
 llvm-$llvm-dev|the back end of the compiler"
     [ ${#missing[@]} = 0 ] && return
     refresh_lists
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
-        "${missing[@]}" >/dev/null || die "installing ${missing[*]} failed"
+    local log
+    log=$(mktemp)
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends \
+        "${missing[@]}" >"$log" 2>&1 || { tail -20 "$log"; die "installing ${missing[*]} failed"; }
+    rm -f "$log"
 }
 
 # ---- building ------------------------------------------------------------------------------------
