@@ -294,6 +294,15 @@ static enum ldsl_status emit_module(struct compile *c)
     return parts.data && !c->s.errors ? keep(c, &parts) : LDSL_SOURCE;
 }
 
+static enum ldsl_status emit_plan(struct compile *c)
+{
+    size_t bytes;
+    struct sema_module *m = load_module(c);
+    const void *image = m ? sema_module_image(m, &bytes) : NULL;
+    end_stage(c, "module");
+    return image ? keep_text(c, sema_print_plan(&c->s, image)) : LDSL_SOURCE;
+}
+
 static enum ldsl_status emit_code(struct compile *c, const struct codegen_options *options)
 {
     struct codegen_result result = {0};
@@ -341,7 +350,7 @@ static enum ldsl_status run_compile(struct compile *c)
     case LDSL_EMIT_IR:
     case LDSL_EMIT_LLVM:
     case LDSL_EMIT_ASM: return emit_kernel(c);
-    case LDSL_EMIT_PLAN: break;
+    case LDSL_EMIT_PLAN: return emit_plan(c);
     }
     diag_error(&c->s, (struct span){0}, DIAG_NONE, "this cannot be emitted");
     return LDSL_UNSUPPORTED;

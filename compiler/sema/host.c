@@ -285,9 +285,21 @@ static bool is_float(enum ir_elem elem)
 
 static uint32_t cast_node(struct unit *u, struct span at, struct host_value v, enum ir_elem elem)
 {
-    if (v.elem == elem && !v.literal)
+    const struct ldsl_module_node *n = &u->nodes.data[v.node];
+    if (v.elem == elem && (!v.literal || n->dtype == dtype_of(elem)))
         return v.node;
-    return host_node(u, LDSL_HOST_CAST, elem, at, v.node, 0, 0);
+    if (!v.literal || (n->op != LDSL_HOST_INT && n->op != LDSL_HOST_FLOAT))
+        return host_node(u, LDSL_HOST_CAST, elem, at, v.node, 0, 0);
+    /* A literal is written in the type that is wanted. */
+    double f = n->op == LDSL_HOST_FLOAT ? n->value.f : (double)n->value.i;
+    int64_t i = n->value.i;
+    uint32_t node =
+        host_node(u, is_float(elem) ? LDSL_HOST_FLOAT : LDSL_HOST_INT, elem, at, 0, 0, 0);
+    if (is_float(elem))
+        u->nodes.data[node].value.f = f;
+    else
+        u->nodes.data[node].value.i = i;
+    return node;
 }
 
 uint32_t host_convert(struct unit *u, struct span at, struct host_value v, enum ir_elem elem)

@@ -245,9 +245,4 @@ void flow_finish(struct unit *u);
 
 void check_links(struct sema_module *m, struct signature *sig);
 
-/* ---- printing (op_print.c) ---------------------------------------------------------------------- */
-
-/* An image of this compiler as text (--emit=plan), in the module arena. */
-const char *sema_print_plan(struct session *s, const void *image);
-
 #endif

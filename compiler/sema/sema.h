@@ -57,6 +57,9 @@ struct ir_func *sema_elaborate(struct sema_module *m, const char *kernel,
  * signatures, host expressions, op bodies. In the module arena; NULL after reporting errors. */
 const void *sema_module_image(struct sema_module *m, size_t *bytes);
 
+/* Such an image as text (--emit=plan), in the module arena. */
+const char *sema_print_plan(struct session *s, const void *image);
+
 /* Kernel names of the file itself (not imports), in order. */
 uint32_t sema_kernel_count(const struct sema_module *m);
 const char *sema_kernel_name(const struct sema_module *m, uint32_t i);
