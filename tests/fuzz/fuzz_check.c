@@ -1,0 +1,63 @@
+/* .ldsl text through the front end: what the checker accepts elaborates to IR that verifies, prints
+ * and reads back; what it rejects is rejected with a reason. */
+#include "sema/sema.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static _Noreturn void broken(const char *what)
+{
+    fprintf(stderr, "%s\n", what);
+    abort();
+}
+
+static bool no_import(void *user, struct session *s, const char *from, const char *name,
+                      const char **path, const char **text, size_t *length)
+{
+    (void)user, (void)s, (void)from, (void)name, (void)path, (void)text, (void)length;
+    return false;
+}
+
+static void check_ir(struct session *s, const struct ir_func *f)
+{
+    const char *why, *text = ir_print(s, f);
+    if (!ir_verify(f, &why))
+        broken(why);
+    struct ir_func *again = ir_read(s, source_add(s, "printed.tir", text, strlen(text)));
+    if (!again || strcmp(ir_print(s, again), text) != 0)
+        broken("printed IR does not read back");
+}
+
+static void elaborate_defaults(struct session *s, struct sema_module *m)
+{
+    for (uint32_t i = 0; i < sema_kernel_count(m); i++) {
+        struct bindings bindings;
+        const char *kernel = sema_kernel_name(m, i);
+        if (!sema_parse_bindings(m, kernel, "", &bindings))
+            continue;
+        struct ir_func *f = sema_elaborate(m, kernel, &bindings);
+        if (f)
+            check_ir(s, f);
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static const struct sema_loader loader = {no_import, NULL};
+    struct session s;
+    session_init(&s, NULL);
+    if (setjmp(s.unwind.env))
+        broken(s.unwind.status == LDSL_NOMEM ? "out of memory" : "internal error");
+    struct sema_module *m =
+        sema_load(&s, source_add(&s, "fuzz.ldsl", (const char *)data, size), &loader);
+    bool fine = !s.errors && sema_check(m);
+    if (fine && !s.errors)
+        elaborate_defaults(&s, m);
+    else if (!s.errors)
+        broken("rejected without a reason");
+    session_destroy(&s);
+    return 0;
+}
