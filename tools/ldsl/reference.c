@@ -117,13 +117,13 @@ bool reference_trial(struct trial *out, const struct subject *reference, const s
 /* ---- answers ----------------------------------------------------------------------------------- */
 
 /* Inputs half a unit in the last place of f32 up or down. */
-static void move_inputs(struct trial *t)
+static void move_inputs(struct trial *t, uint64_t direction)
 {
     for (uint32_t i = 0; i < t->subject->info.param_count; i++) {
         struct tensor *x = &t->params[i].before;
         if (x->dtype != LDSL_F64)
             continue;
-        uint64_t seed = random_seed(1, t->subject->params[i].name);
+        uint64_t seed = random_seed(direction, t->subject->params[i].name);
         for (size_t k = 0; k < x->count; k++)
             tensor_set(x, k,
                        tensor_get(x, k) * (random_bits(seed, k) & 1 ? 1 + 0x1p-24 : 1 - 0x1p-24));
@@ -154,19 +154,25 @@ bool answers_create(struct answers *out, const struct references *r, const struc
             !run(&out->biased[b], &r->biased[b], error))
             return false;
     if (!reference_trial(&out->still, &out->subject, t, true, error) ||
-        !run(&out->still, plain, error) ||
-        !reference_trial(&out->moved, &out->subject, t, true, error))
+        !run(&out->still, plain, error))
         return false;
-    move_inputs(&out->moved);
-    return run(&out->moved, plain, error);
+    for (unsigned m = 0; m < 3; m++) {
+        if (!reference_trial(&out->moved[m], &out->subject, t, true, error))
+            return false;
+        move_inputs(&out->moved[m], m + 1);
+        if (!run(&out->moved[m], plain, error))
+            return false;
+    }
+    return true;
 }
 
 void answers_destroy(struct answers *a)
 {
-    for (int b = 0; b < 3; b++)
+    for (int b = 0; b < 3; b++) {
         trial_destroy(&a->biased[b]);
+        trial_destroy(&a->moved[b]);
+    }
     trial_destroy(&a->still);
-    trial_destroy(&a->moved);
     subject_destroy(&a->subject);
 }
 
@@ -185,11 +191,12 @@ bool answers_find(struct expected *out, const struct answers *a, const struct tr
     if (i == UINT32_MAX)
         return false;
     *out = (struct expected){
-        .moved = &a->moved.params[i].after,
         .still = &a->still.params[i].after,
         .reduction = longest_dim(t),
     };
-    for (int b = 0; b < 3; b++)
+    for (int b = 0; b < 3; b++) {
         out->bounds[b] = &a->biased[b].params[i].after;
+        out->moved[b] = &a->moved[b].params[i].after;
+    }
     return out->bounds[0]->count == t->params[param].after.count;
 }

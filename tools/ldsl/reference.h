@@ -21,7 +21,7 @@ void references_close(struct references *r);
 struct answers {
     struct subject subject; /* the reference operator */
     struct trial biased[3];
-    struct trial still, moved; /* all generics f64; inputs as they are, inputs moved */
+    struct trial still, moved[3]; /* all generics f64; inputs as they are, inputs moved */
 };
 
 /* Runs the reference of t's operator. False with a reason; destroy is safe either way. */

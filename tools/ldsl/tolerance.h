@@ -7,8 +7,8 @@
  *     max( min(1e-5, 2^-24 (32 + 8 sqrt(n))) ||r||,  8 ||k|| )
  *
  * where r is the row of the reference, n the longest reduction that the operator can have, and k what
- * the reference moves by when its inputs move by half a unit in the last place of f32: no f32
- * arithmetic can do better. Integers and booleans are exact. */
+ * the reference moves by when every input moves by half a unit in the last place of f32, the largest of
+ * three random such moves: no f32 arithmetic can do much better. Integers and booleans are exact. */
 #ifndef LDSL_TOLERANCE_H
 #define LDSL_TOLERANCE_H
 
