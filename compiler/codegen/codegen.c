@@ -18,6 +18,8 @@ static void dispose(void *object)
     struct llvm_handles *h = object;
     if (h->debug)
         LLVMDisposeDIBuilder(h->debug);
+    if (h->callee)
+        LLVMDisposeBuilder(h->callee);
     if (h->allocas)
         LLVMDisposeBuilder(h->allocas);
     if (h->builder)

@@ -23,6 +23,7 @@ struct llvm_handles {
     LLVMContextRef context;
     LLVMModuleRef module;
     LLVMBuilderRef builder, allocas;
+    LLVMBuilderRef callee; /* while a function beside the entry is filled */
     LLVMDIBuilderRef debug;
 };
 
@@ -44,8 +45,8 @@ struct gen_axis {
     bool ranged; /* begin and count are known at the current level */
     LLVMValueRef begin, count;
     bool bound;
-    LLVMValueRef offset; /* in a vector leaf: of the first lane */
-    unsigned level;      /* of the loop that binds it */
+    LLVMValueRef offset;  /* in a vector leaf: of the first lane */
+    unsigned level;       /* of the loop that binds it */
     unsigned range_level; /* at which begin and count are known */
 };
 

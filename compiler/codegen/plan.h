@@ -70,6 +70,7 @@ struct unit {
     struct storage *from, *to; /* COPY through a temporary */
     axis_set space;            /* axes it iterates over */
     axis_set parts;            /* part axes that its values are spread from or reduced to */
+    bool wide;                 /* works on f64 */
     bool fence;                /* control: nothing moves across */
     VEC(struct dep) deps;      /* anchors and arguments it needs, through lazy values */
     VEC(struct touch) touches;

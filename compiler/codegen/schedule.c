@@ -299,8 +299,9 @@ static unsigned leaf_width(const struct plan *p, const struct item *loop)
     for (uint32_t i = 0; i < loop->children.count; i++) {
         const struct unit *u = loop->children.data[i]->unit;
         parts |= u->parts;
-        if (u->kind == UNIT_NODE && u->node->op == IR_OP_atomic && width > 8)
-            width = 8;
+        bool atomic = u->kind == UNIT_NODE && u->node->op == IR_OP_atomic;
+        unsigned cap = u->wide || atomic ? p->facts->vector_bytes / 8 : width;
+        width = width > cap ? cap : width;
     }
     return width_for_parts(p, width, parts, loop->axis);
 }

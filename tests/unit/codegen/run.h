@@ -55,8 +55,8 @@ static inline void load_image(struct program *p, const struct codegen_result *r)
     char prefix = LLVMOrcLLJITGetGlobalPrefix(p->jit);
     check_error(LLVMOrcCreateDynamicLibrarySearchGeneratorForProcess(&symbols, prefix, NULL, NULL));
     LLVMOrcJITDylibAddGenerator(lib, symbols);
-    LLVMMemoryBufferRef image = LLVMCreateMemoryBufferWithMemoryRangeCopy(
-        (const char *)r->image, r->image_bytes, "kernel");
+    LLVMMemoryBufferRef image =
+        LLVMCreateMemoryBufferWithMemoryRangeCopy((const char *)r->image, r->image_bytes, "kernel");
     check_error(LLVMOrcLLJITAddObjectFile(p->jit, lib, image));
     LLVMOrcExecutorAddress address;
     check_error(LLVMOrcLLJITLookup(p->jit, &address, r->entry));
