@@ -3,7 +3,7 @@
 
 struct access {
     struct tensor *t;
-    const struct expr *at; /* the subscripted expression */
+    const struct expr *at;                  /* the subscripted expression */
     struct ir_value *subs[IR_MAX_RANK + 1]; /* one more for the value or fill */
     axis_set axes;
     bool inside; /* every subscript was shown to be in range, or is trusted */
@@ -53,8 +53,8 @@ static bool is_axis_name(struct elab *e, const struct expr *x, const struct ir_a
     return (*axis)->lo && (*axis)->hi;
 }
 
-static bool report_range(struct elab *e, const struct access *a, uint32_t d, const struct linear *form,
-                         bool below)
+static bool report_range(struct elab *e, const struct access *a, uint32_t d,
+                         const struct linear *form, bool below)
 {
     const struct expr *sub = a->at->index.subs.data[d].first;
     const char *name = a->t->param->name.text;
@@ -96,7 +96,8 @@ static bool check_range(struct elab *e, const struct access *a, uint32_t d, bool
         return true;
     }
     report_range(e, a, d, &form, !above);
-    diag_help(e->s, "add the missing fact with require, assert or assume, or say what outside means: %s",
+    diag_help(e->s,
+              "add the missing fact with require, assert or assume, or say what outside means: %s",
               otherwise);
     return false;
 }
@@ -137,12 +138,15 @@ static bool elab_subscripts(struct elab *e, const struct expr *x, struct access 
 static bool check_inside(struct elab *e, struct access *a, bool must, const char *otherwise)
 {
     bool good = true;
+    uint32_t facts = facts_mark(e);
     a->inside = true;
+    assume_held_ranges(e, a->axes);
     for (uint32_t d = 0; d < a->t->rank && !e->dead; d++) {
         bool inside = check_range(e, a, d, must, otherwise);
         a->inside &= inside;
         good &= inside || !must;
     }
+    facts_release(e, facts);
     return good;
 }
 
@@ -151,9 +155,8 @@ static bool check_inside(struct elab *e, struct access *a, bool must, const char
 /* Stands for an element of an absent tensor in code that never runs. */
 static struct value nothing_there(struct elab *e, const struct access *a)
 {
-    struct ir_value *zero = ir_elem_is_float(a->t->elem)
-                                ? ir_const_float(&e->b, a->t->elem, 0)
-                                : ir_const_int(&e->b, a->t->elem, 0);
+    struct ir_value *zero = ir_elem_is_float(a->t->elem) ? ir_const_float(&e->b, a->t->elem, 0)
+                                                         : ir_const_int(&e->b, a->t->elem, 0);
     return value_ir(repeat_over(e, zero, a->axes));
 }
 
@@ -196,8 +199,7 @@ struct value elab_load(struct elab *e, const struct expr *target, const struct e
         fill_value = as_elem(e, fill->at, elab_expr(e, fill), a.t->elem);
         good &= fill_value != NULL;
     }
-    if (!good || !may_read(e, target, a.t) ||
-        !check_inside(e, &a, !fill, "load(..., fill: 0)"))
+    if (!good || !may_read(e, target, a.t) || !check_inside(e, &a, !fill, "load(..., fill: 0)"))
         return value_poison();
     return load_from(e, &a, fill_value, cache);
 }
@@ -209,7 +211,8 @@ static bool may_write(struct elab *e, const struct expr *x, const struct tensor 
     if (t->param->type->access != ACCESS_READ)
         return true;
     diag_error(e->s, x->at, DIAG_READ_ONLY, "%s is read-only", t->param->name.text);
-    diag_note(e->s, t->param->at, "declare it `out` to write every element, or `mut` to change some");
+    diag_note(e->s, t->param->at,
+              "declare it `out` to write every element, or `mut` to change some");
     return false;
 }
 
@@ -220,8 +223,9 @@ static bool check_value_axes(struct elab *e, const struct access *a, const struc
     if (!extra)
         return true;
     const char *over = axes_text(e, extra);
-    diag_error(e->s, at, DIAG_STORE_AXIS, "the value varies along %s, which the subscripts of %s lack",
-               over, a->t->param->name.text);
+    diag_error(e->s, at, DIAG_STORE_AXIS,
+               "the value varies along %s, which the subscripts of %s lack", over,
+               a->t->param->name.text);
     return diag_help(e->s, "reduce over %s first, as in sum(x over %s)", over,
                      strchr(over, ',') ? arena_printf(&e->s->module, "(%s)", over) : over);
 }
@@ -237,12 +241,14 @@ static bool check_grid_names(struct elab *e, const struct access *a)
         bool grid = axis->kind == IR_AXIS_PROGRAM || axis->kind == IR_AXIS_GRID;
         if (!grid || (have & (axis_set)1 << i))
             continue;
-        diag_error(e->s, a->at->at, DIAG_STORE_GRID, "every program of %s writes this element of %s",
-                   axis->name, a->t->param->name.text);
+        diag_error(e->s, a->at->at, DIAG_STORE_GRID,
+                   "every program of %s writes this element of %s", axis->name,
+                   a->t->param->name.text);
         diag_note(e->s, axis->at, "%s is part of the grid", axis->name);
-        return diag_help(e->s, axis->kind == IR_AXIS_PROGRAM
-                                   ? "subscript with %s, store under `if %s == 0`, or use atomic_add"
-                                   : "subscript with %s, or use atomic_add",
+        return diag_help(e->s,
+                         axis->kind == IR_AXIS_PROGRAM
+                             ? "subscript with %s, store under `if %s == 0`, or use atomic_add"
+                             : "subscript with %s, or use atomic_add",
                          axis->name, axis->name);
     }
     return true;
@@ -282,8 +288,8 @@ void elab_update(struct elab *e, const struct expr *target, enum ast_binary op,
                  const struct expr *value)
 {
     struct access a;
-    if (!elab_subscripts(e, target, &a) || !may_write(e, target, a.t) || !may_read(e, target, a.t) ||
-        !check_inside(e, &a, true, "load(..., fill: 0)")) {
+    if (!elab_subscripts(e, target, &a) || !may_write(e, target, a.t) ||
+        !may_read(e, target, a.t) || !check_inside(e, &a, true, "load(..., fill: 0)")) {
         elab_expr(e, value);
         return;
     }

@@ -24,13 +24,15 @@ static bool may_declare(struct elab *e, const struct stmt *st)
     if (e->call)
         return diag_error(e->s, st->at, DIAG_AXIS_PLACE, "a function has no axes of its own");
     if (!e->body_top)
-        return diag_error(e->s, st->at, DIAG_AXIS_PLACE, "%s %s belongs at the top level of the kernel",
+        return diag_error(e->s, st->at, DIAG_AXIS_PLACE,
+                          "%s %s belongs at the top level of the kernel",
                           st->axis.is_grid ? "grid" : "axis", name);
     if (st->axis.is_grid && e->stored)
         return diag_error(e->s, st->at, DIAG_AXIS_PLACE, "grid %s comes after a store", name);
     if (e->f->axes.count + 2 <= IR_MAX_AXIS)
         return true;
-    return diag_error(e->s, st->at, DIAG_TOO_MANY_AXES, "a kernel has at most %d axes", IR_MAX_AXIS);
+    return diag_error(e->s, st->at, DIAG_TOO_MANY_AXES, "a kernel has at most %d axes",
+                      IR_MAX_AXIS);
 }
 
 /* ---- tile sizes ----------------------------------------------------------------------------- */
@@ -118,6 +120,13 @@ static bool check_grid_range(struct elab *e, const struct stmt *st, const struct
 
 /* ---- facts ---------------------------------------------------------------------------------- */
 
+/* lo <= c alone: what min(c, n) and the like may rely on before their first use. */
+static void assume_axis_start(struct elab *e, uint8_t axis, const struct ir_value *lo)
+{
+    struct linear from = form_of(e, lo), x = axis_form(e, axis, is_data(e, &from));
+    assume_at_least(e, &x, &from);
+}
+
 void assume_axis_range(struct elab *e, uint8_t axis, const struct ir_value *lo,
                        const struct ir_value *hi)
 {
@@ -126,6 +135,16 @@ void assume_axis_range(struct elab *e, uint8_t axis, const struct ir_value *lo,
     struct linear above = linear_add(&x, &one, 1);
     assume_at_least(e, &x, &from);
     assume_at_least(e, &to, &above);
+}
+
+/* A held axis may be empty, and then none of its lanes exist. Its range is a fact only where a lane
+ * is looked at: for accesses along it. (A program or a round of a sweep exists only if the range is
+ * not empty.) */
+void assume_held_ranges(struct elab *e, axis_set axes)
+{
+    for (uint32_t i = 0; i < e->f->axes.count; i++)
+        if ((axes & (axis_set)1 << i) && e->f->axes.data[i].kind == IR_AXIS_HELD)
+            assume_axis_range(e, (uint8_t)i, e->f->axes.data[i].lo, e->f->axes.data[i].hi);
 }
 
 static struct linear extent_of(struct elab *e, const struct ir_axis *axis)
@@ -149,15 +168,16 @@ static bool check_held(struct elab *e, const struct stmt *st, const struct ir_ax
     if (show_at_least(e, &tile, &extent))
         return true;
     diag_error(e->s, st->axis.tile->at, DIAG_HELD_RANGE,
-               "axis %s is held at once, but a tile of %lld may not cover its %s elements", axis->name,
-               (long long)axis->tile, form_text(e, &extent));
+               "axis %s is held at once, but a tile of %lld may not cover its %s elements",
+               axis->name, (long long)axis->tile, form_text(e, &extent));
     return diag_help(e->s, "use `tile fit(%s)`, or walk the axis with `sweep %s { }`",
                      form_text(e, &extent), axis->name);
 }
 
 /* ---- declaring ------------------------------------------------------------------------------ */
 
-static void add_axis(struct elab *e, struct ast_name name, const struct ir_axis *axis, const char *noun)
+static void add_axis(struct elab *e, struct ast_name name, const struct ir_axis *axis,
+                     const char *noun)
 {
     struct local *l = declare(e, name, LOCAL_AXIS, noun);
     l->number = e->f->axes.count;
@@ -166,7 +186,8 @@ static void add_axis(struct elab *e, struct ast_name name, const struct ir_axis 
 
 static void add_parts(struct elab *e, struct ast_name name, uint8_t parent)
 {
-    struct ir_axis axis = {.name = name.text, .kind = IR_AXIS_PART, .at = name.at, .parent = parent};
+    struct ir_axis axis = {
+        .name = name.text, .kind = IR_AXIS_PART, .at = name.at, .parent = parent};
     find_binding(e->bindings, arena_printf(&e->s->module, "parts.%s", name.text), &axis.tile);
     if (axis.tile < 0 || axis.tile > e->f->axes.data[parent].tile)
         axis.tile = 0;
@@ -198,9 +219,14 @@ static bool elab_range(struct elab *e, const struct stmt *st, struct ir_axis *ax
 
 void elab_axis(struct elab *e, const struct stmt *st)
 {
-    struct ir_axis axis = {.name = st->axis.name.text, .at = st->axis.name.at, .kind = kind_of(e, st)};
+    struct ir_axis axis = {.name = st->axis.name.text, .at = st->axis.name.at};
+    if (!may_declare(e, st)) {
+        poison_axes(e, st);
+        return;
+    }
+    axis.kind = kind_of(e, st);
     bool grid = axis.kind == IR_AXIS_PROGRAM || axis.kind == IR_AXIS_GRID;
-    bool good = may_declare(e, st) && elab_range(e, st, &axis) && !e->dead;
+    bool good = elab_range(e, st, &axis) && !e->dead;
     good = good && (!grid || check_grid_range(e, st, &axis));
     good = good && (axis.kind != IR_AXIS_HELD || check_held(e, st, &axis));
     if (good && st->axis.bound && !grid)
@@ -214,8 +240,10 @@ void elab_axis(struct elab *e, const struct stmt *st)
     axis.full = axis.kind == IR_AXIS_PROGRAM || is_full(e, &axis);
     uint8_t number = (uint8_t)e->f->axes.count;
     add_axis(e, st->axis.name, &axis, grid ? "grid name" : "axis");
-    if (axis.kind != IR_AXIS_SWEPT)
+    if (grid)
         assume_axis_range(e, number, axis.lo, axis.hi);
+    if (axis.kind == IR_AXIS_HELD)
+        assume_axis_start(e, number, axis.lo);
     if (axis.bound) {
         struct linear extent = extent_of(e, &axis), bound = form_of(e, axis.bound);
         assume_at_least(e, &bound, &extent);

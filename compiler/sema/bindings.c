@@ -1,6 +1,6 @@
 /* Variants by text: "T=bf16,casting=llama,w?=1,BR=4" against a kernel's declarations. */
-#include "sema/variant.h"
 #include "sema/elab.h"
+#include "sema/variant.h"
 
 #include <stdlib.h>
 
@@ -23,8 +23,8 @@ struct sema_item *find_kernel(struct sema_module *m, const char *name)
                             intern_text(m->s, colon + 1));
     if (item && item->ast->kind == ITEM_KERNEL)
         return item;
-    diag_error(m->s, (struct span){0}, DIAG_NOT_A_KERNEL, "there is no kernel called %s in %s", name,
-               m->path);
+    diag_error(m->s, (struct span){0}, DIAG_NOT_A_KERNEL, "there is no kernel called %s in %s",
+               name, m->path);
     const char *near = nearest_item(m, name, 1u << ITEM_KERNEL);
     if (near)
         diag_help(m->s, "did you mean %s?", near);
@@ -40,7 +40,8 @@ static bool is_fit(const struct expr *x)
 }
 
 /* The names of axes with inline fit, or with parts, wherever the body declares them. */
-static void axis_slots(struct sema_module *m, const ast_block *block, enum slot_kind kind, slots *out)
+static void axis_slots(struct sema_module *m, const ast_block *block, enum slot_kind kind,
+                       slots *out)
 {
     struct arena *a = &m->s->module;
     for (uint32_t i = 0; i < block->count; i++) {
@@ -82,8 +83,9 @@ void slots_of(struct sema_module *m, const struct item *k, slots *out)
                      ((struct slot){.kind = SLOT_PRESENT,
                                     .name = arena_printf(a, "%s?", k->params.data[i].name.text)}));
     for (uint32_t i = 0; i < k->kernel.specialize.count; i++)
-        vec_push(a, out, ((struct slot){.kind = SLOT_SPECIALIZE,
-                                        .name = arena_printf(a, "specialize.%u", i)}));
+        vec_push(
+            a, out,
+            ((struct slot){.kind = SLOT_SPECIALIZE, .name = arena_printf(a, "specialize.%u", i)}));
     for (uint32_t i = 0; i < k->kernel.meta.count; i++)
         vec_push(a, out,
                  ((struct slot){.kind = SLOT_META,
@@ -157,7 +159,7 @@ static bool header_name(void *user, struct ast_name name, struct const_value *ou
     for (uint32_t i = 0; i < k->kernel.tune.count; i++)
         if (k->kernel.tune.data[i].name.text == name.text) {
             bool truth = tune_kind(h->m, &k->kernel.tune.data[i]) == TUNE_BOOL;
-            *out = !known ? const_unknown(truth ? IR_BOOL : IR_INDEX)
+            *out = !known  ? const_unknown(truth ? IR_BOOL : IR_INDEX)
                    : truth ? const_bool(value != 0)
                            : const_int(IR_INDEX, value);
             return true;
@@ -193,7 +195,8 @@ enum tune_kind tune_kind(struct sema_module *m, const struct ast_tune *t)
     return first && is_word(m, first) ? TUNE_WORD : TUNE_NUMBER;
 }
 
-static bool word_value(struct sema_module *m, const struct ast_tune *t, const struct expr *x, int64_t *out)
+static bool word_value(struct sema_module *m, const struct ast_tune *t, const struct expr *x,
+                       int64_t *out)
 {
     VEC(const char *) words = {0};
     for (uint32_t i = 0; x->kind == EXPR_NAME && i < t->values.count; i++) {
@@ -208,7 +211,8 @@ static bool word_value(struct sema_module *m, const struct ast_tune *t, const st
     }
     diag_error(m->s, x->at, DIAG_BAD_TUNE, "%s is not one of the words of %s",
                x->kind == EXPR_NAME ? x->string : "this", t->name.text);
-    const char *near = x->kind == EXPR_NAME ? nearest_name(x->string, words.data, words.count) : NULL;
+    const char *near =
+        x->kind == EXPR_NAME ? nearest_name(x->string, words.data, words.count) : NULL;
     if (near)
         diag_help(m->s, "did you mean %s?", near);
     return false;
@@ -273,7 +277,8 @@ static bool tune_default(const struct const_scope *scope, const struct item *k,
 
 static bool const_elem(const struct ast_param *p, enum ir_elem *elem)
 {
-    return p->type->kind == TYPE_NAME && !p->type->module.text && elem_named(p->type->name.text, elem);
+    return p->type->kind == TYPE_NAME && !p->type->module.text &&
+           elem_named(p->type->name.text, elem);
 }
 
 static bool listed_choices(struct sema_module *m, const struct ast_param *p, enum ir_elem elem,
@@ -286,7 +291,8 @@ static bool listed_choices(struct sema_module *m, const struct ast_param *p, enu
         struct const_value v;
         if (!const_eval(&scope, x, &v)) {
             good = false;
-        } else if (of ? v.kind != CONST_ENUM || v.of != of : !const_adapt(m->s, x->at, v, elem, &v)) {
+        } else if (of ? v.kind != CONST_ENUM || v.of != of
+                      : !const_adapt(m->s, x->at, v, elem, &v)) {
             if (of)
                 diag_error(m->s, x->at, DIAG_IMPLICIT_CONVERSION, "%s is wanted here, not %s",
                            of->name.text, const_kind_text(m->s, v));
@@ -314,8 +320,10 @@ bool param_choices(struct sema_module *m, const struct ast_param *p, const_value
         vec_push(a, out, const_bool(i));
     if (of || elem == IR_BOOL)
         return true;
-    diag_error(m->s, p->name.at, DIAG_NO_CHOICES, "the values of const %s must be listed", p->name.text);
-    return diag_help(m->s, "for example `const %s: %s in {1, 2, 4}`", p->name.text, ir_elem_name(elem));
+    diag_error(m->s, p->name.at, DIAG_NO_CHOICES, "the values of const %s must be listed",
+               p->name.text);
+    return diag_help(m->s, "for example `const %s: %s in {1, 2, 4}`", p->name.text,
+                     ir_elem_name(elem));
 }
 
 int64_t binding_of_const(struct const_value v)
@@ -363,8 +371,8 @@ static bool meta_default(const struct const_scope *scope, const struct ast_meta 
     if (v.kind == CONST_UNKNOWN)
         return diag_error(s, meta->value->at, DIAG_CONST_EXPECTED,
                           "a meta value is known at compile time, or is `fit(...)` alone");
-    return diag_error(s, meta->value->at, DIAG_BAD_TYPE, "a meta value is an integer or a bool, not %s",
-                      const_kind_text(s, v));
+    return diag_error(s, meta->value->at, DIAG_BAD_TYPE,
+                      "a meta value is an integer or a bool, not %s", const_kind_text(s, v));
 }
 
 static bool fit_default(const struct const_scope *scope, const struct expr *arg, int64_t *out)
@@ -377,8 +385,8 @@ static bool fit_default(const struct const_scope *scope, const struct expr *arg,
     return true;
 }
 
-static bool slot_default(const struct const_scope *scope, const struct item *k, const struct slot *slot,
-                         int64_t *out)
+static bool slot_default(const struct const_scope *scope, const struct item *k,
+                         const struct slot *slot, int64_t *out)
 {
     const_values choices = {0};
     elem_set set;
@@ -457,7 +465,8 @@ static bool is_choice(struct sema_module *m, const struct ast_param *p, int64_t 
     return false;
 }
 
-static bool parse_const(struct sema_module *m, const struct ast_param *p, const char *text, int64_t *out)
+static bool parse_const(struct sema_module *m, const struct ast_param *p, const char *text,
+                        int64_t *out)
 {
     const struct item *of = enum_of_type(m, p->type);
     enum ir_elem elem = IR_INDEX;
@@ -478,7 +487,8 @@ static bool parse_const(struct sema_module *m, const struct ast_param *p, const 
     return is_choice(m, p, *out);
 }
 
-static bool parse_tune(struct sema_module *m, const struct ast_tune *t, const char *text, int64_t *out)
+static bool parse_tune(struct sema_module *m, const struct ast_tune *t, const char *text,
+                       int64_t *out)
 {
     enum tune_kind kind = tune_kind(m, t);
     if (kind == TUNE_BOOL)
@@ -492,7 +502,8 @@ static bool parse_tune(struct sema_module *m, const struct ast_tune *t, const ch
     return parse_number(text, out) && *out >= 0;
 }
 
-static bool parse_value(struct sema_module *m, const struct slot *slot, const char *text, int64_t *out)
+static bool parse_value(struct sema_module *m, const struct slot *slot, const char *text,
+                        int64_t *out)
 {
     enum ir_elem elem;
     switch (slot->kind) {
@@ -522,7 +533,8 @@ static const char *expected_text(struct sema_module *m, const struct slot *slot)
     case SLOT_CONST:
         param_choices(m, slot->param, &choices);
         for (uint32_t i = 0; i < choices.count; i++)
-            text = arena_printf(&s->module, "%s%s%s", text, i ? ", " : "", const_text(s, choices.data[i]));
+            text = arena_printf(&s->module, "%s%s%s", text, i ? ", " : "",
+                                const_text(s, choices.data[i]));
         return text;
     case SLOT_PRESENT:
     case SLOT_SPECIALIZE: return "0 or 1";
@@ -534,15 +546,15 @@ static const char *expected_text(struct sema_module *m, const struct slot *slot)
     return text;
 }
 
-static bool parse_pair(struct sema_module *m, const char *kernel, const slots *all, const char *pair,
-                       size_t length, struct binding *out)
+static bool parse_pair(struct sema_module *m, const char *kernel, const slots *all,
+                       const char *pair, size_t length, struct binding *out)
 {
     struct session *s = m->s;
     VEC(const char *) names = {0};
     const char *equals = memchr(pair, '=', length);
     if (!equals)
-        return diag_error(s, (struct span){0}, DIAG_BAD_BINDING, "\"%.*s\" is not name=value", (int)length,
-                          pair);
+        return diag_error(s, (struct span){0}, DIAG_BAD_BINDING, "\"%.*s\" is not name=value",
+                          (int)length, pair);
     const char *name = intern(s, pair, (size_t)(equals - pair));
     const char *value = intern(s, equals + 1, length - (size_t)(equals - pair) - 1);
     for (uint32_t i = 0; i < all->count; i++) {
@@ -553,10 +565,12 @@ static bool parse_pair(struct sema_module *m, const char *kernel, const slots *a
         *out = (struct binding){.name = slot->name};
         if (parse_value(m, slot, value, &out->value))
             return true;
-        return diag_error(s, (struct span){0}, DIAG_BAD_BINDING, "%s of %s cannot be \"%s\"; it is one of: %s",
-                          name, kernel, value, expected_text(m, slot));
+        return diag_error(s, (struct span){0}, DIAG_BAD_BINDING,
+                          "%s of %s cannot be \"%s\"; it is one of: %s", name, kernel, value,
+                          expected_text(m, slot));
     }
-    diag_error(s, (struct span){0}, DIAG_BAD_BINDING, "%s has nothing to bind called %s", kernel, name);
+    diag_error(s, (struct span){0}, DIAG_BAD_BINDING, "%s has nothing to bind called %s", kernel,
+               name);
     const char *near = nearest_name(name, names.data, names.count);
     if (near)
         diag_help(s, "did you mean %s?", near);

@@ -2,7 +2,8 @@
 #include "sema/builtin.h"
 
 static const struct builtin builtins[] = {
-#define BUILTIN(name, handler, least, most, what) {#name, builtin_##handler, least, most, (int)what},
+#define BUILTIN(name, handler, least, most, what)                                                  \
+    {#name, builtin_##handler, least, most, (int)what},
 #include "sema/builtins.def"
 #undef BUILTIN
 };
@@ -95,16 +96,17 @@ bool plain_args(struct elab *e, const struct expr *call, const char *name, uint3
         if (a->name.text && !check_name(e, call, i, name, named))
             return false;
         if (!a->name.text && plain < i)
-            return diag_error(e->s, a->at, DIAG_BAD_ARGUMENTS, "plain arguments come before named ones");
+            return diag_error(e->s, a->at, DIAG_BAD_ARGUMENTS,
+                              "plain arguments come before named ones");
         plain += !a->name.text;
     }
     if (plain >= least && plain <= most)
         return true;
-    return least == most ? diag_error(e->s, call->at, DIAG_BAD_ARGUMENTS,
-                                      "%s wants %u argument%s, not %u", name, least,
-                                      least == 1 ? "" : "s", plain)
-                         : diag_error(e->s, call->at, DIAG_BAD_ARGUMENTS,
-                                      "%s wants %u to %u arguments, not %u", name, least, most, plain);
+    return least == most
+               ? diag_error(e->s, call->at, DIAG_BAD_ARGUMENTS, "%s wants %u argument%s, not %u",
+                            name, least, least == 1 ? "" : "s", plain)
+               : diag_error(e->s, call->at, DIAG_BAD_ARGUMENTS,
+                            "%s wants %u to %u arguments, not %u", name, least, most, plain);
 }
 
 static struct span arg_at(const struct expr *x, uint32_t i)
@@ -317,7 +319,8 @@ struct value builtin_bitcast(struct elab *e, const struct expr *x, const struct 
     struct ir_value *v = as_ir(e, arg_at(x, 0), elab_arg(e, x, 0));
     if (!v)
         return value_poison();
-    if (v->type.elem == IR_BOOL || elem == IR_BOOL || ir_elem_bits(v->type.elem) != ir_elem_bits(elem)) {
+    if (v->type.elem == IR_BOOL || elem == IR_BOOL ||
+        ir_elem_bits(v->type.elem) != ir_elem_bits(elem)) {
         diag_error(e->s, x->at, DIAG_NO_ARITHMETIC, "the bits of %s are not those of a %s",
                    elem_type_text(e, v->type), ir_elem_name(elem));
         diag_help(e->s, "bitcast keeps the size: f32 and u32, f16 and u16");
@@ -413,13 +416,15 @@ struct value builtin_relabel(struct elab *e, const struct expr *x, const struct 
     if (to < 0)
         return value_poison();
     if (v->type.axes & (axis_set)1 << to) {
-        diag_error(e->s, with->at, DIAG_AXIS_TWICE, "the value already varies along %s", with->string);
+        diag_error(e->s, with->at, DIAG_AXIS_TWICE, "the value already varies along %s",
+                   with->string);
         return value_poison();
     }
     if (!same_range(e, &e->f->axes.data[axis], &e->f->axes.data[to])) {
         diag_error(e->s, x->at, DIAG_BAD_RELABEL, "%s and %s differ in range or tile size",
                    e->f->axes.data[axis].name, with->string);
-        diag_note(e->s, e->f->axes.data[axis].at, "%s is declared here", e->f->axes.data[axis].name);
+        diag_note(e->s, e->f->axes.data[axis].at, "%s is declared here",
+                  e->f->axes.data[axis].name);
         diag_note(e->s, e->f->axes.data[to].at, "%s is declared here", with->string);
         return value_poison();
     }
@@ -456,8 +461,8 @@ static const struct expr *element_arg(struct elab *e, const struct expr *x, cons
     if (target->kind == EXPR_INDEX)
         return target;
     if (target->kind != EXPR_POISON)
-        diag_error(e->s, target->at, DIAG_BAD_ACCESS, "%s wants an element of a tensor, as in %s(t[i, j]...)",
-                   name, name);
+        diag_error(e->s, target->at, DIAG_BAD_ACCESS,
+                   "%s wants an element of a tensor, as in %s(t[i, j]...)", name, name);
     return NULL;
 }
 

@@ -38,7 +38,8 @@ static int param_of_arg(struct elab *e, const struct expr *x, const struct item 
         return -1;
     }
     if (taken[p]) {
-        diag_error(e->s, a->at, DIAG_BAD_ARGUMENTS, "%s is given twice", of->params.data[p].name.text);
+        diag_error(e->s, a->at, DIAG_BAD_ARGUMENTS, "%s is given twice",
+                   of->params.data[p].name.text);
         return -1;
     }
     return p;
@@ -74,12 +75,14 @@ static bool match_args(struct elab *e, const struct expr *x, const struct item *
 
 static bool is_generic(const struct ast_param *p, const struct ast_generic *g)
 {
-    return p->type->kind == TYPE_NAME && !p->type->module.text && p->type->name.text == g->name.text;
+    return p->type->kind == TYPE_NAME && !p->type->module.text &&
+           p->type->name.text == g->name.text;
 }
 
 /* The type of g from the arguments; literals count only when nothing else does. */
-static bool deduce(struct elab *e, struct span at, struct sema_item *fn, const struct ast_generic *g,
-                   const struct value *args, const struct span *spans, enum ir_elem *out)
+static bool deduce(struct elab *e, struct span at, struct sema_item *fn,
+                   const struct ast_generic *g, const struct value *args, const struct span *spans,
+                   enum ir_elem *out)
 {
     bool found = false, literal = false;
     elem_set set = generic_set(fn->module, g);
@@ -132,7 +135,8 @@ static bool may_inline(struct elab *e, struct span at, const struct item *fn)
         }
     if (e->calls < MAX_CALLS)
         return true;
-    return diag_error(e->s, at, DIAG_TOO_LARGE, "more than %d functions call each other", MAX_CALLS);
+    return diag_error(e->s, at, DIAG_TOO_LARGE, "more than %d functions call each other",
+                      MAX_CALLS);
 }
 
 static bool bind_param(struct elab *e, const struct ast_param *p, struct value arg, struct span at)
@@ -159,8 +163,8 @@ static struct value inline_body(struct elab *e, struct span at, const struct ite
     if (flow == FLOW_RETURN)
         return call->value;
     if (e->s->errors == errors) {
-        diag_error(e->s, fn->name.at, DIAG_MISSING_RETURN, "%s does not return a value on every way",
-                   fn->name.text);
+        diag_error(e->s, fn->name.at, DIAG_MISSING_RETURN,
+                   "%s does not return a value on every way", fn->name.text);
         diag_note(e->s, at, "called from here");
     }
     return value_poison();
@@ -252,8 +256,8 @@ static struct value convert(struct elab *e, const struct expr *x, enum ir_elem e
 
 static struct value not_callable(struct elab *e, struct span at, const char *name, const char *is)
 {
-    diag_error(e->s, at, DIAG_NOT_CALLABLE, "%s is a %s and cannot be called", name, is);
-    if (strcmp(is, "kernel") == 0 || strcmp(is, "op") == 0)
+    diag_error(e->s, at, DIAG_NOT_CALLABLE, "%s is %s and cannot be called", name, is);
+    if (strcmp(is, "a kernel") == 0 || strcmp(is, "an op") == 0)
         diag_help(e->s, "kernels are launched and ops called from the body of an op");
     return value_poison();
 }
@@ -264,8 +268,10 @@ static struct value call_item(struct elab *e, const struct expr *x, struct sema_
         return elab_fn_call(e, x, item);
     if (item->ast->kind == ITEM_STRUCT)
         return construct(e, x, item);
-    return not_callable(e, x->call.callee->at, item->ast->name.text,
-                        item_kind_text(item->ast->kind));
+    enum item_kind kind = item->ast->kind;
+    return not_callable(
+        e, x->call.callee->at, item->ast->name.text,
+        arena_printf(&e->s->module, "%s %s", item_kind_article(kind), item_kind_text(kind)));
 }
 
 static struct value call_name(struct elab *e, const struct expr *x, const struct expr *callee)
@@ -283,7 +289,8 @@ static struct value call_name(struct elab *e, const struct expr *x, const struct
     if (row)
         return call_builtin(e, x, row);
     if (l)
-        return not_callable(e, callee->at, callee->string, l->noun);
+        return not_callable(e, callee->at, callee->string,
+                            arena_printf(&e->s->module, "a %s", l->noun));
     unknown_name(e, (struct ast_name){callee->string, callee->at}, "function");
     return value_poison();
 }
@@ -308,6 +315,7 @@ struct value elab_call(struct elab *e, const struct expr *x)
             return value_poison();
         }
     }
-    diag_error(e->s, callee->at, DIAG_NOT_CALLABLE, "only functions, types and structs can be called");
+    diag_error(e->s, callee->at, DIAG_NOT_CALLABLE,
+               "only functions, types and structs can be called");
     return value_poison();
 }

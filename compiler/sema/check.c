@@ -204,9 +204,10 @@ static void check_schedule(struct session *s, const struct ast_tune *t, const st
         {"maxreg",    1, 255},
     };
     for (unsigned i = 0; i < sizeof rows / sizeof *rows; i++)
-        if (strcmp(rows[i].name, t->name.text) == 0 && (value < rows[i].least || value > rows[i].most))
-            diag_error(s, x->at, DIAG_BAD_SCHEDULE, "%s is a number from %lld to %lld", t->name.text,
-                       (long long)rows[i].least, (long long)rows[i].most);
+        if (strcmp(rows[i].name, t->name.text) == 0 &&
+            (value < rows[i].least || value > rows[i].most))
+            diag_error(s, x->at, DIAG_BAD_SCHEDULE, "%s is a number from %lld to %lld",
+                       t->name.text, (long long)rows[i].least, (long long)rows[i].most);
 }
 
 static void check_tune_values(const struct const_scope *scope, const struct ast_tune *t)
@@ -220,7 +221,8 @@ static void check_tune_values(const struct const_scope *scope, const struct ast_
             check_schedule(scope->m->s, t, c->lo, lo);
         if (c->hi && tune_value(scope, t, c->hi, &hi) &&
             (!c->step || tune_value(scope, t, c->step, &step)) && (step < 1 || hi <= lo))
-            diag_error(scope->m->s, c->lo->at, DIAG_BAD_TUNE, "this range of %s is empty", t->name.text);
+            diag_error(scope->m->s, c->lo->at, DIAG_BAD_TUNE, "this range of %s is empty",
+                       t->name.text);
     }
 }
 
@@ -266,8 +268,8 @@ static struct value sample_value(struct elab *e, const struct ast_param *p, enum
     if (p->is_const && place.kind == PLACE_ELEM)
         return convert_value(e, p->name.at, value_const(const_literal_int(1)), place.elem);
     if (place.kind == PLACE_ENUM) {
-        diag_error(e->s, p->type->at, DIAG_BAD_TYPE, "an enum exists only at compile time: write `const %s`",
-                   p->name.text);
+        diag_error(e->s, p->type->at, DIAG_BAD_TYPE,
+                   "an enum exists only at compile time: write `const %s`", p->name.text);
         return value_poison();
     }
     place_types(&place, types);
@@ -290,7 +292,8 @@ static bool check_fn_with(struct sema_item *item, const enum ir_elem *types)
         enum ir_elem elem = IR_F32;
         bool is_generic = false;
         for (uint32_t g = 0; g < fn->generics.count; g++)
-            if (p->type->kind == TYPE_NAME && p->type->name.text == fn->generics.data[g].name.text) {
+            if (p->type->kind == TYPE_NAME &&
+                p->type->name.text == fn->generics.data[g].name.text) {
                 is_generic = true;
                 elem = types[g];
             }
@@ -300,6 +303,7 @@ static bool check_fn_with(struct sema_item *item, const enum ir_elem *types)
             return false;
     }
     inline_fn(e, fn->name.at, item, args, spans, fn->params.count);
+    report_unused(e, errors);
     return s->errors == errors;
 }
 
@@ -338,8 +342,8 @@ static void check_duplicates(struct session *s, const ast_params *params, const 
     for (uint32_t i = 0; i < params->count; i++)
         for (uint32_t j = 0; j < i; j++)
             if (params->data[i].name.text == params->data[j].name.text) {
-                diag_error(s, params->data[i].name.at, DIAG_DUPLICATE_NAME, "%s has two fields called %s",
-                           what, params->data[i].name.text);
+                diag_error(s, params->data[i].name.at, DIAG_DUPLICATE_NAME,
+                           "%s has two fields called %s", what, params->data[i].name.text);
                 break;
             }
 }

@@ -61,8 +61,7 @@ const char *const_text(struct session *s, struct const_value v)
                                 : arena_printf(a, "%lld", (long long)v.i);
     case CONST_FLOAT: return arena_printf(a, "%.9g", v.f);
     case CONST_BOOL: return v.i ? "true" : "false";
-    case CONST_ENUM:
-        return arena_printf(a, "%s.%s", v.of->name.text, v.of->members.data[v.i].text);
+    case CONST_ENUM: return arena_printf(a, "%s.%s", v.of->name.text, v.of->members.data[v.i].text);
     case CONST_TEXT: return arena_printf(a, "\"%s\"", v.text);
     }
     return "?";
@@ -114,11 +113,11 @@ static const struct float_form {
     int digits, least;
     double largest;
 } forms[] = {
-    {IR_F16, 11, -14, 65504.0},
-    {IR_BF16, 8, -126, 0x1.fep127},
-    {IR_F32, 24, -126, 0x1.fffffep127},
-    {IR_F8E4M3, 4, -6, 448.0},
-    {IR_F8E5M2, 3, -14, 57344.0},
+    {IR_F16,    11, -14,  65504.0       },
+    {IR_BF16,   8,  -126, 0x1.fep127    },
+    {IR_F32,    24, -126, 0x1.fffffep127},
+    {IR_F8E4M3, 4,  -6,   448.0         },
+    {IR_F8E5M2, 3,  -14,  57344.0       },
 };
 
 /* f rounded to nearest even in elem. */
@@ -154,8 +153,8 @@ bool const_adapt(struct session *s, struct span at, struct const_value v, enum i
     if (v.kind == CONST_POISON)
         return poison(out);
     if (v.kind == CONST_ENUM || v.kind == CONST_TEXT) {
-        diag_error(s, at, DIAG_IMPLICIT_CONVERSION, "%s is wanted here, not %s",
-                   ir_elem_name(elem), const_kind_text(s, v));
+        diag_error(s, at, DIAG_IMPLICIT_CONVERSION, "%s is wanted here, not %s", ir_elem_name(elem),
+                   const_kind_text(s, v));
         return poison(out);
     }
     bool to_float = ir_elem_is_float(elem), to_int = ir_elem_is_integer(elem);
@@ -295,8 +294,8 @@ bool const_unary(struct session *s, struct span at, enum ast_unary op, struct co
 static bool meet(struct session *s, struct span at, enum ast_binary op, struct const_value *x,
                  struct const_value *y)
 {
-    bool compares = op == AST_LT || op == AST_GT || op == AST_LE || op == AST_GE ||
-                    op == AST_EQ || op == AST_NE;
+    bool compares = op == AST_LT || op == AST_GT || op == AST_LE || op == AST_GE || op == AST_EQ ||
+                    op == AST_NE;
     enum ir_elem elem;
     if (x->literal && y->literal) {
         if (x->kind == y->kind)
@@ -342,7 +341,8 @@ static bool float_binary(struct session *s, struct span at, enum ast_binary op,
 {
     double r;
     if (is_comparison(op))
-        return set(out, const_bool(compare(op, (x.f > y.f) - (x.f < y.f), isnan(x.f) || isnan(y.f))));
+        return set(out,
+                   const_bool(compare(op, (x.f > y.f) - (x.f < y.f), isnan(x.f) || isnan(y.f))));
     switch ((int)op) {
     case AST_ADD: r = x.f + y.f; break;
     case AST_SUB: r = x.f - y.f; break;
@@ -630,8 +630,8 @@ static bool eval_name(const struct const_scope *scope, const struct expr *e,
         return unknown_name(scope, e, out);
     if (item->ast->kind == ITEM_CONST)
         return set(out, sema_const(item));
-    diag_error(scope->m->s, e->at, DIAG_NOT_A_VALUE, "%s is a %s, not a value", e->string,
-               item_kind_text(item->ast->kind));
+    diag_error(scope->m->s, e->at, DIAG_NOT_A_VALUE, "%s is %s %s, not a value", e->string,
+               item_kind_article(item->ast->kind), item_kind_text(item->ast->kind));
     return poison(out);
 }
 
@@ -645,8 +645,7 @@ static bool eval_member(const struct const_scope *scope, const struct expr *e,
     if (base->kind == EXPR_NAME && scope->device && strcmp(base->string, "dev") == 0)
         return set(out, device_fact(m->s, e->member.member));
     if (base->kind == EXPR_NAME && sema_is_alias(m, base->string)) {
-        struct sema_item *item =
-            sema_find_in(m, base->string, e->member.member.text, &alias_known);
+        struct sema_item *item = sema_find_in(m, base->string, e->member.member.text, &alias_known);
         if (item && item->ast->kind == ITEM_CONST)
             return set(out, sema_const(item));
     }
@@ -678,8 +677,8 @@ static bool eval_call(const struct const_scope *scope, const struct expr *e, uns
     for (uint32_t i = 0; i < count; i++) {
         const struct ast_arg *arg = &e->call.args.data[i];
         if (arg->name.text || arg->has_over) {
-            good = diag_error(s, arg->at, DIAG_BAD_ARGUMENTS, "%s takes plain values",
-                              callee->string);
+            good =
+                diag_error(s, arg->at, DIAG_BAD_ARGUMENTS, "%s takes plain values", callee->string);
             continue;
         }
         good &= eval(scope, arg->value, depth + 1, &args[i]);
@@ -743,7 +742,9 @@ static bool eval(const struct const_scope *scope, const struct expr *e, unsigned
                                                : const_literal_int((int64_t)e->integer));
     case EXPR_FLOAT: return set(out, const_literal_float(e->floating));
     case EXPR_BOOL: return set(out, const_bool(e->boolean));
-    case EXPR_STRING: *out = (struct const_value){.kind = CONST_TEXT, .text = e->string}; return true;
+    case EXPR_STRING:
+        *out = (struct const_value){.kind = CONST_TEXT, .text = e->string};
+        return true;
     case EXPR_NAME: return eval_name(scope, e, out);
     case EXPR_MEMBER: return eval_member(scope, e, out);
     case EXPR_CALL: return eval_call(scope, e, depth, out);
@@ -787,7 +788,8 @@ struct const_value device_fact(struct session *s, struct ast_name name)
     }
     diag_error(s, name.at, DIAG_UNKNOWN_MEMBER, "a device has no fact called %s", name.text);
     const char *near = nearest_name(name.text, names, sizeof facts / sizeof *facts);
-    diag_help(s, near ? "did you mean dev.%s?" : "the facts are sm_count, smem, cc, lanes, is_gpu%s",
+    diag_help(s,
+              near ? "did you mean dev.%s?" : "the facts are sm_count, smem, cc, lanes, is_gpu%s",
               near ? near : "");
     return const_poison();
 }

@@ -5,7 +5,6 @@
 #ifndef SEMA_ELAB_H
 #define SEMA_ELAB_H
 
-
 #include "sema/internal.h"
 #include "sema/linear.h"
 
@@ -50,12 +49,12 @@ struct place {
 /* ---- names ---------------------------------------------------------------------------------- */
 
 enum local_kind {
-    LOCAL_VALUE,  /* let, scalar and const parameters, dims, meta, tune, grid values, counters */
+    LOCAL_VALUE, /* let, scalar and const parameters, dims, meta, tune, grid values, counters */
     LOCAL_VAR,
     LOCAL_AXIS,
     LOCAL_TENSOR,
-    LOCAL_TYPE,   /* a generic: elem */
-    LOCAL_WORD    /* a tuned schedule word: not a value of the language */
+    LOCAL_TYPE, /* a generic: elem */
+    LOCAL_WORD  /* a tuned schedule word: not a value of the language */
 };
 
 struct local {
@@ -65,10 +64,10 @@ struct local {
     bool absent;              /* a dim of absent tensors only */
     const char *noun;         /* "parameter", "axis": for messages */
     struct value value;
-    struct place place;  /* VAR */
-    axis_set sweeping;   /* VAR: the sweeps that surround its declaration */
-    enum ir_elem elem;   /* TYPE */
-    uint32_t number;     /* AXIS: axis; TENSOR: index in elab.tensors */
+    struct place place; /* VAR */
+    axis_set sweeping;  /* VAR: the sweeps that surround its declaration */
+    enum ir_elem elem;  /* TYPE */
+    uint32_t number;    /* AXIS: axis; TENSOR: index in elab.tensors */
 };
 
 struct tensor {
@@ -90,8 +89,8 @@ enum loop_kind { LOOP_RUN, LOOP_STATIC };
 struct loop {
     struct loop *outer;
     enum loop_kind kind;
-    locals carried;     /* the values break and continue hand on */
-    uint32_t regions;   /* STATIC: run-time regions open when it began */
+    locals carried;   /* the values break and continue hand on */
+    uint32_t regions; /* STATIC: run-time regions open when it began */
 };
 
 /* An inlined function. */
@@ -107,11 +106,11 @@ struct call {
 /* A thing whose number is not known but may stand in a linear form. */
 struct symbol {
     const char *text;
-    enum ast_binary op;     /* derived: from a and b by this operator (min, max: LT, GT) */
+    enum ast_binary op; /* derived: from a and b by this operator (min, max: LT, GT) */
     struct linear a, b;
     bool derived;
-    bool data;              /* depends on memory or on what a loop did */
-    uint8_t axis;           /* IR_NO_AXIS: not an axis */
+    bool data;    /* depends on memory or on what a loop did */
+    uint8_t axis; /* IR_NO_AXIS: not an axis */
 };
 
 enum flow {
@@ -124,32 +123,33 @@ enum flow {
 
 struct elab {
     struct session *s;
-    struct sema_module *m;          /* where names resolve: changes inside inlined functions */
+    struct sema_module *m; /* where names resolve: changes inside inlined functions */
     const struct sema_item *kernel;
     const struct bindings *bindings;
     struct ir_func *f;
     struct ir_builder b;
 
     locals names;
-    uint32_t floor;       /* names below are hidden: those of an inlined function's caller */
-    uint32_t scope;       /* first name of the innermost scope */
+    uint32_t floor; /* names below are hidden: those of an inlined function's caller */
+    uint32_t scope; /* first name of the innermost scope */
     VEC(struct tensor) tensors;
 
     struct loop *loop;
     struct call *call;
-    uint32_t dead;        /* > 0: in a branch that this variant never takes */
-    uint32_t regions;     /* run-time regions open */
-    uint32_t depth;       /* of recursion, for the limits */
-    uint32_t calls;       /* functions inlined into each other */
-    axis_set swept;       /* axes that some sweep of the body walks */
-    axis_set sweeping;    /* those that a sweep around this point walks */
-    axis_set tested;      /* PROGRAM axes that an equality test around this point fixes */
-    bool host_only;       /* in require and specialize: tensors cannot be read */
-    bool body_top;        /* at the top level of the kernel's body: axes may be declared */
-    bool stored;          /* a store was met: the grid is settled */
-    bool impossible;      /* a require rules this variant out */
+    uint32_t dead;     /* > 0: in a branch that this variant never takes */
+    uint32_t regions;  /* run-time regions open */
+    uint32_t depth;    /* of recursion, for the limits */
+    uint32_t calls;    /* functions inlined into each other */
+    axis_set swept;    /* axes that some sweep of the body walks */
+    axis_set sweeping; /* those that a sweep around this point walks */
+    axis_set tested;   /* PROGRAM axes that an equality test around this point fixes */
+    bool host_only;    /* in require and specialize: tensors cannot be read */
+    bool body_top;     /* at the top level of the kernel's body: axes may be declared */
+    bool stored;       /* a store was met: the grid is settled */
+    bool impossible;   /* a require rules this variant out */
     bool too_large;
-    bool warn;            /* report unused names */
+    bool warn;     /* collect warnings about names */
+    locals unused; /* reported at the end, if there was no error */
 
     VEC(struct symbol) symbols;
     VEC(uint32_t) symbol_of;    /* value id -> symbol + 1 */
@@ -176,7 +176,7 @@ axis_set value_axes(struct value v);
 uint32_t struct_size(const struct sema_item *of);
 /* "f32[r, c]", "an integer literal", "Casting". */
 const char *value_text(struct elab *e, struct value v);
-const char *axes_text(struct elab *e, axis_set axes);           /* "r, c" */
+const char *axes_text(struct elab *e, axis_set axes);            /* "r, c" */
 const char *elem_type_text(struct elab *e, struct ir_type type); /* "f32[r, c]" */
 
 /* v as a run-time scalar or tile of its own type (a literal: index or f32). */
@@ -193,8 +193,8 @@ struct ir_value *as_bound(struct elab *e, struct span at, struct value v, const 
 struct value convert_value(struct elab *e, struct span at, struct value v, enum ir_elem elem);
 /* Brings operands to one element type and to axes that go together (parts are spread). False after
  * reporting; `what` begins the message: "+ does not take". */
-bool join_operands(struct elab *e, struct span at, const char *what, bool compares,
-                   struct value *x, struct value *y, struct ir_value **out);
+bool join_operands(struct elab *e, struct span at, const char *what, bool compares, struct value *x,
+                   struct value *y, struct ir_value **out);
 /* Spreads parts where their parent axis is present too, and checks the number of axes. */
 bool join_axes(struct elab *e, struct span at, struct ir_value **values, uint32_t count);
 /* v fitted to a place (converted, repeated over the place's axes). `place` names it: "m". */
@@ -213,10 +213,10 @@ void label_value(struct value v, const char *name);
 
 /* ---- scope.c: names ------------------------------------------------------------------------- */
 
+void report_unused(struct elab *e, uint32_t errors_before);
 uint32_t scope_begin(struct elab *e); /* returns what scope_end wants */
 void scope_end(struct elab *e, uint32_t outer);
-struct local *declare(struct elab *e, struct ast_name name, enum local_kind kind,
-                      const char *noun);
+struct local *declare(struct elab *e, struct ast_name name, enum local_kind kind, const char *noun);
 struct local *find_local(struct elab *e, const char *name); /* marks it used */
 /* Reports an unknown name with the nearest one in sight. `what`: "value", "axis". */
 void unknown_name(struct elab *e, struct ast_name name, const char *what);
@@ -231,10 +231,12 @@ struct linear axis_form(struct elab *e, uint8_t axis, bool data); /* of its inde
 /* lo <= index of axis < hi, from here on. */
 void assume_axis_range(struct elab *e, uint8_t axis, const struct ir_value *lo,
                        const struct ir_value *hi);
+/* The same for each held axis among these: for looking at an access along them. */
+void assume_held_ranges(struct elab *e, axis_set axes);
 /* True if the form is a multiple of `by` (from the facts about parameters). */
 bool divides(struct elab *e, int64_t by, const struct linear *form);
 struct linear counter_form(struct elab *e, const struct ir_value *counter); /* of a `for` */
-const char *form_text(struct elab *e, const struct linear *form); /* "c + 1" */
+const char *form_text(struct elab *e, const struct linear *form);           /* "c + 1" */
 void assume_at_least(struct elab *e, const struct linear *a, const struct linear *b); /* a >= b */
 void assume_condition(struct elab *e, const struct ir_value *condition, bool holds);
 bool show_at_least(struct elab *e, const struct linear *a, const struct linear *b);
@@ -272,9 +274,6 @@ void elab_atomic(struct elab *e, const struct expr *target, struct value v, stru
 void elab_update(struct elab *e, const struct expr *target, enum ast_binary op,
                  const struct expr *value);
 struct value tensor_dim_use(struct elab *e, struct local *l);
-
-
-
 
 /* Inlines a call of fn with the given arguments (one for each parameter). */
 struct value inline_fn(struct elab *e, struct span at, struct sema_item *fn,

@@ -63,8 +63,8 @@ static struct value item_value(struct elab *e, const struct expr *x, struct sema
 {
     if (item->ast->kind == ITEM_CONST)
         return value_const(sema_const(item));
-    diag_error(e->s, x->at, DIAG_NOT_A_VALUE, "%s is a %s, not a value", item->ast->name.text,
-               item_kind_text(item->ast->kind));
+    diag_error(e->s, x->at, DIAG_NOT_A_VALUE, "%s is %s %s, not a value", item->ast->name.text,
+               item_kind_article(item->ast->kind), item_kind_text(item->ast->kind));
     return value_poison();
 }
 
@@ -100,8 +100,9 @@ static struct value elab_has(struct elab *e, const struct expr *x)
         return value_const(const_bool(e->tensors.data[l->number].present));
     }
     diag_error(e->s, x->at, DIAG_NOT_OPTIONAL, "%s is always present", x->string);
-    diag_note(e->s, l->name.at, l->kind == LOCAL_TENSOR ? "it would be optional with a `?` after its type"
-                                                        : "it is this %s",
+    diag_note(e->s, l->name.at,
+              l->kind == LOCAL_TENSOR ? "it would be optional with a `?` after its type"
+                                      : "it is this %s",
               l->noun);
     return value_poison();
 }
@@ -217,24 +218,26 @@ static const struct operator_row {
     enum ir_cmp cmp;
     bool compares, floats, integers, bools;
 } operators[] = {
-    [AST_ADD] = {.op = IR_OP_add, .floats = true, .integers = true},
-    [AST_SUB] = {.op = IR_OP_sub, .floats = true, .integers = true},
-    [AST_MUL] = {.op = IR_OP_mul, .floats = true, .integers = true},
-    [AST_DIV] = {.op = IR_OP_div, .floats = true, .integers = true},
-    [AST_REM] = {.op = IR_OP_rem, .integers = true},
-    [AST_SHL] = {.op = IR_OP_shl, .integers = true},
-    [AST_SHR] = {.op = IR_OP_shr, .integers = true},
-    [AST_LT] = {.cmp = IR_CMP_LT, .compares = true, .floats = true, .integers = true},
-    [AST_GT] = {.cmp = IR_CMP_GT, .compares = true, .floats = true, .integers = true},
-    [AST_LE] = {.cmp = IR_CMP_LE, .compares = true, .floats = true, .integers = true},
-    [AST_GE] = {.cmp = IR_CMP_GE, .compares = true, .floats = true, .integers = true},
-    [AST_EQ] = {.cmp = IR_CMP_EQ, .compares = true, .floats = true, .integers = true, .bools = true},
-    [AST_NE] = {.cmp = IR_CMP_NE, .compares = true, .floats = true, .integers = true, .bools = true},
-    [AST_BIT_AND] = {.op = IR_OP_and, .integers = true, .bools = true},
-    [AST_BIT_OR] = {.op = IR_OP_or, .integers = true, .bools = true},
-    [AST_BIT_XOR] = {.op = IR_OP_xor, .integers = true, .bools = true},
-    [AST_AND] = {.op = IR_OP_and, .bools = true},
-    [AST_OR] = {.op = IR_OP_or, .bools = true},
+    [AST_ADD] = {.op = IR_OP_add,   .floats = true,                  .integers = true},
+    [AST_SUB] = {.op = IR_OP_sub,                 .floats = true,                                  .integers = true},
+    [AST_MUL] = {.op = IR_OP_mul, .floats = true,.integers = true},
+    [AST_DIV] = {.op = IR_OP_div,   .floats = true,                    .integers = true},
+    [AST_REM] = {.op = IR_OP_rem,   .integers = true                 },
+    [AST_SHL] = {.op = IR_OP_shl,                 .integers = true                                 },
+    [AST_SHR] = {.op = IR_OP_shr,                 .integers = true                },
+    [AST_LT] = {.cmp = IR_CMP_LT,                 .compares = true, .floats = true, .integers = true},
+    [AST_GT] = {.cmp = IR_CMP_GT,                 .compares = true,                 .floats = true, .integers = true},
+    [AST_LE] = {.cmp = IR_CMP_LE,   .compares = true,                  .floats = true, .integers = true},
+    [AST_GE] = {.cmp = IR_CMP_GE,  .compares = true, .floats = true, .integers = true},
+    [AST_EQ] =
+        {.cmp = IR_CMP_EQ, .compares = true,                                .floats = true, .integers = true, .bools = true},
+    [AST_NE] =
+        {.cmp = IR_CMP_NE,.compares = true,.floats = true, .integers = true, .bools = true},
+    [AST_BIT_AND] = {.op = IR_OP_and,                 .integers = true,                                 .bools = true},
+    [AST_BIT_OR] = {.op = IR_OP_or,   .integers = true,                  .bools = true},
+    [AST_BIT_XOR] = {.op = IR_OP_xor,  .integers = true,                 .bools = true},
+    [AST_AND] = {.op = IR_OP_and, .bools = true                  },
+    [AST_OR] = {.op = IR_OP_or,  .bools = true                  },
 };
 
 struct value elab_binary(struct elab *e, struct span at, enum ast_binary op, struct value x,
@@ -251,8 +254,8 @@ struct value elab_binary(struct elab *e, struct span at, enum ast_binary op, str
     if (!join_operands(e, at, what, row->compares, &x, &y, both))
         return value_poison();
     enum ir_elem elem = both[0]->type.elem;
-    bool fits = elem == IR_BOOL         ? row->bools
-                : is_byte_float(elem)   ? false
+    bool fits = elem == IR_BOOL          ? row->bools
+                : is_byte_float(elem)    ? false
                 : ir_elem_is_float(elem) ? row->floats
                                          : row->integers;
     if (!fits)
@@ -266,8 +269,8 @@ static struct value elab_logic(struct elab *e, const struct expr *x)
 {
     enum ast_binary op = x->binary.op;
     struct value left = elab_expr(e, x->binary.left);
-    bool decided = left.kind == VALUE_CONST && left.c.kind == CONST_BOOL &&
-                   (left.c.i != 0) == (op == AST_OR);
+    bool decided =
+        left.kind == VALUE_CONST && left.c.kind == CONST_BOOL && (left.c.i != 0) == (op == AST_OR);
     if (!decided)
         return elab_binary(e, x->at, op, left, elab_expr(e, x->binary.right));
     struct discard d = discard_begin(e, true);

@@ -177,7 +177,7 @@ static enum flow elab_static_if(struct elab *e, const struct stmt *st, bool take
 struct arm {
     struct ir_block *block;
     enum flow flow;
-    ir_values values; /* of the variables at its end */
+    ir_values values;    /* of the variables at its end */
     struct value result; /* of a function whose arm returned */
 };
 
@@ -216,8 +216,8 @@ static struct arm begin_arm(struct elab *e, struct ir_value *test, bool holds, s
     return arm;
 }
 
-static struct arm elab_arm(struct elab *e, const ast_block *block, struct ir_value *test, bool holds,
-                           const locals *vars, const ir_values *before)
+static struct arm elab_arm(struct elab *e, const ast_block *block, struct ir_value *test,
+                           bool holds, const locals *vars, const ir_values *before)
 {
     struct outside o;
     struct arm arm = begin_arm(e, test, holds, &o);
@@ -362,7 +362,8 @@ static enum flow elab_returning_if(struct elab *e, const struct stmt *st, struct
     place.lifts = false;
     place.axes = value_axes(arms[0].result) | value_axes(arms[1].result);
     e->b.at = st->at;
-    bool good = yield_result(e, st->at, &arms[0], &place) && yield_result(e, st->at, &arms[1], &place);
+    bool good =
+        yield_result(e, st->at, &arms[0], &place) && yield_result(e, st->at, &arms[1], &place);
     if (!good) {
         e->call->value = value_poison();
         return FLOW_RETURN;
@@ -385,7 +386,7 @@ enum flow elab_if(struct elab *e, const struct stmt *st, const ast_block *rest, 
         return FLOW_NEXT;
     }
     bool returns = contains_return(&st->branch.body) || contains_return(&st->branch.no);
-    if (e->call && returns)
+    if (e->call && returns && e->call->regions == e->regions)
         return elab_returning_if(e, st, ir, rest, from);
     return elab_run_if(e, st, ir);
 }
@@ -406,12 +407,15 @@ static void begin_loop(struct elab *e, struct run_loop *r, enum ir_opcode op, st
     VEC(struct ir_type) types = {0};
     ir_values args = {0};
     uint32_t fixed = operands->count;
-    *r = (struct run_loop){.loop = {.outer = e->loop, .kind = LOOP_RUN}};
+    *r = (struct run_loop){
+        .loop = {.outer = e->loop, .kind = LOOP_RUN}
+    };
     collect_assigned(e, body, &r->vars);
     current_values(e, &r->vars, operands);
     for (uint32_t i = fixed; i < operands->count; i++)
         vec_push(&e->s->module, &types, operands->data[i]->type);
-    r->node = ir_append(&e->b, op, attr, operands->data, operands->count, types.data, types.count, 1);
+    r->node =
+        ir_append(&e->b, op, attr, operands->data, operands->count, types.data, types.count, 1);
     struct ir_block *region = r->node->regions[0];
     if (counter)
         *counter = ir_block_arg(e->f, region, (struct ir_type){IR_INDEX, 0});
@@ -466,15 +470,16 @@ static bool check_step(struct elab *e, const struct stmt *st, const struct ir_va
     return false;
 }
 
-static enum flow elab_run_for(struct elab *e, const struct stmt *st, struct value lo, struct value hi,
-                              struct value step)
+static enum flow elab_run_for(struct elab *e, const struct stmt *st, struct value lo,
+                              struct value hi, struct value step)
 {
     ir_values operands = {0};
     struct run_loop r;
     struct ir_value *counter;
-    struct ir_value *bounds[] = {as_bound(e, st->loop.lo->at, lo, "start of the loop"),
-                                 as_bound(e, st->loop.hi->at, hi, "end of the loop"),
-                                 as_bound(e, st->loop.step ? st->loop.step->at : st->at, step, "step")};
+    struct ir_value *bounds[] = {
+        as_bound(e, st->loop.lo->at, lo, "start of the loop"),
+        as_bound(e, st->loop.hi->at, hi, "end of the loop"),
+        as_bound(e, st->loop.step ? st->loop.step->at : st->at, step, "step")};
     int64_t depth = pipeline_depth(e, st);
     if (!bounds[0] || !bounds[1] || !bounds[2] || !check_step(e, st, bounds[2])) {
         struct discard d = discard_begin(e, true);
@@ -495,7 +500,8 @@ static enum flow elab_run_for(struct elab *e, const struct stmt *st, struct valu
     struct local *l = declare(e, st->loop.name, LOCAL_VALUE, "counter");
     l->value = value_ir(counter);
     l->quiet = true;
-    struct linear x = counter_form(e, counter), from = form_of(e, bounds[0]), to = form_of(e, bounds[1]);
+    struct linear x = counter_form(e, counter), from = form_of(e, bounds[0]),
+                  to = form_of(e, bounds[1]);
     assume_between(e, &x, &from, &to);
     enum flow flow = elab_block(e, &st->loop.body);
     scope_end(e, outer);
@@ -511,8 +517,8 @@ static bool static_bound(struct elab *e, const struct expr *x, struct value v, c
         return true;
     }
     if (!is_poison(v))
-        diag_error(e->s, x->at, DIAG_CONST_EXPECTED, "the %s of a static loop must be known at compile time",
-                   what);
+        diag_error(e->s, x->at, DIAG_CONST_EXPECTED,
+                   "the %s of a static loop must be known at compile time", what);
     return false;
 }
 
@@ -535,8 +541,8 @@ static enum flow unroll(struct elab *e, const struct stmt *st, int64_t lo, int64
     return flow == FLOW_END || flow == FLOW_RETURN ? flow : FLOW_NEXT;
 }
 
-static enum flow elab_static_for(struct elab *e, const struct stmt *st, struct value lo, struct value hi,
-                                 struct value step)
+static enum flow elab_static_for(struct elab *e, const struct stmt *st, struct value lo,
+                                 struct value hi, struct value step)
 {
     int64_t from = 0, to = 0, by = 0;
     bool good = static_bound(e, st->loop.lo, lo, "start", &from);
@@ -559,8 +565,8 @@ static enum flow elab_static_for(struct elab *e, const struct stmt *st, struct v
 enum flow elab_for(struct elab *e, const struct stmt *st)
 {
     struct value lo = elab_expr(e, st->loop.lo), hi = elab_expr(e, st->loop.hi);
-    struct value step = st->loop.step ? elab_expr(e, st->loop.step)
-                                      : value_const(const_int(IR_INDEX, 1));
+    struct value step =
+        st->loop.step ? elab_expr(e, st->loop.step) : value_const(const_int(IR_INDEX, 1));
     return st->loop.is_static ? elab_static_for(e, st, lo, hi, step)
                               : elab_run_for(e, st, lo, hi, step);
 }
@@ -574,7 +580,8 @@ enum flow elab_while(struct elab *e, const struct stmt *st)
     struct value v = elab_expr(e, st->branch.test);
     struct ir_value *test = as_condition(e, st->branch.test->at, v, "condition of while");
     if (test) {
-        struct arm arms[2] = {{.block = ir_block_new(e->f, NULL)}, {.block = ir_block_new(e->f, NULL)}};
+        struct arm arms[2] = {{.block = ir_block_new(e->f, NULL)},
+                              {.block = ir_block_new(e->f, NULL)}};
         struct ir_block *region = e->b.block;
         e->b.block = arms[0].block;
         end_block(e, IR_OP_yield, NULL);
@@ -598,20 +605,21 @@ static int swept_axis(struct elab *e, const struct stmt *st)
         return -1;
     const struct ir_axis *axis = &e->f->axes.data[number];
     if (axis->kind != IR_AXIS_SWEPT) {
-        diag_error(e->s, st->loop.name.at, DIAG_AXIS_PLACE, "%s cannot be swept: it is part of the grid",
-                   axis->name);
+        diag_error(e->s, st->loop.name.at, DIAG_AXIS_PLACE,
+                   "%s cannot be swept: it is part of the grid", axis->name);
         diag_note(e->s, axis->at, "each program owns one tile of %s", axis->name);
         return -1;
     }
     if (e->sweeping & (axis_set)1 << number) {
-        diag_error(e->s, st->loop.name.at, DIAG_AXIS_PLACE, "%s is already being swept here", axis->name);
+        diag_error(e->s, st->loop.name.at, DIAG_AXIS_PLACE, "%s is already being swept here",
+                   axis->name);
         return -1;
     }
     return number;
 }
 
-static struct ir_value *sweep_bound(struct elab *e, const struct expr *x, struct ir_value *otherwise,
-                                    const char *what)
+static struct ir_value *sweep_bound(struct elab *e, const struct expr *x,
+                                    struct ir_value *otherwise, const char *what)
 {
     return x ? as_bound(e, x->at, elab_expr(e, x), what) : otherwise;
 }

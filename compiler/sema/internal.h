@@ -21,12 +21,12 @@ enum const_kind {
 
 struct const_value {
     enum const_kind kind;
-    bool literal;           /* INT, FLOAT: takes the type its context wants */
-    enum ir_elem elem;      /* of INT, FLOAT, BOOL, UNKNOWN; a literal's own: index or f32 */
-    int64_t i;              /* INT, BOOL (0, 1), ENUM (position); u64 as its bits */
-    double f;               /* FLOAT, already rounded to elem unless literal */
-    const char *text;       /* TEXT */
-    const struct item *of;  /* ENUM: its declaration */
+    bool literal;          /* INT, FLOAT: takes the type its context wants */
+    enum ir_elem elem;     /* of INT, FLOAT, BOOL, UNKNOWN; a literal's own: index or f32 */
+    int64_t i;             /* INT, BOOL (0, 1), ENUM (position); u64 as its bits */
+    double f;              /* FLOAT, already rounded to elem unless literal */
+    const char *text;      /* TEXT */
+    const struct item *of; /* ENUM: its declaration */
 };
 
 struct const_value const_poison(void);
@@ -63,8 +63,8 @@ bool const_call(struct session *s, struct span at, const char *name, const struc
 
 /* The ladder of fit: 16, then {1, 1.25, 1.5, 1.75} x powers of two. */
 #define FIT_MAX 65536
-int64_t fit_cover(int64_t extent);         /* smallest cover >= extent; 0: wider than any */
-int64_t fit_rung(uint32_t i);              /* the i-th cover, 0 past the last */
+int64_t fit_cover(int64_t extent); /* smallest cover >= extent; 0: wider than any */
+int64_t fit_rung(uint32_t i);      /* the i-th cover, 0 past the last */
 
 /* dev.sm_count and its like: an unknown of the right type; reports names that are none. */
 struct const_value device_fact(struct session *s, struct ast_name name);
@@ -155,6 +155,7 @@ bool name_is_reserved(const char *name);
 bool word_is_reserved(const char *name);
 /* "kernel", "function", "struct": for messages. */
 const char *item_kind_text(enum item_kind kind);
+const char *item_kind_article(enum item_kind kind); /* "a", "an" */
 
 /* The value of a module constant (evaluated on first use); poison after reporting. */
 struct const_value sema_const(struct sema_item *item);
@@ -173,7 +174,8 @@ typedef VEC(struct const_value) const_values;
 bool param_choices(struct sema_module *m, const struct ast_param *p, const_values *out);
 /* What a const value is as a binding, and back. */
 int64_t binding_of_const(struct const_value v);
-struct const_value const_of_binding(struct sema_module *m, const struct ast_param *p, int64_t value);
+struct const_value const_of_binding(struct sema_module *m, const struct ast_param *p,
+                                    int64_t value);
 
 /* The op layer's part of sema_check (op.c). */
 bool sema_check_ops(struct sema_module *m);

@@ -36,8 +36,8 @@ static void declare_consts(struct elab *e, const struct item *k)
     }
 }
 
-static void add_param(struct elab *e, struct ast_name name, enum ir_param_kind kind, enum ir_elem elem,
-                      struct local *l)
+static void add_param(struct elab *e, struct ast_name name, enum ir_param_kind kind,
+                      enum ir_elem elem, struct local *l)
 {
     struct ir_param param = {.kind = kind,
                              .name = name.text,
@@ -75,7 +75,8 @@ static void declare_dims(struct elab *e, const struct item *k, const struct expr
     default: return;
     }
     struct sema_item *item = sema_find(e->m, x->string);
-    if (find_local(e, x->string) || param_named(k, x->string) || (item && item->ast->kind == ITEM_CONST))
+    if (find_local(e, x->string) || param_named(k, x->string) ||
+        (item && item->ast->kind == ITEM_CONST))
         return;
     struct ast_name name = {x->string, x->at};
     struct local *l = declare(e, name, LOCAL_VALUE, "dimension");
@@ -111,8 +112,9 @@ static void declare_scalars(struct elab *e, const struct item *k)
             add_param(e, p->name, IR_PARAM_SCALAR, place.elem, l);
         } else if (place.kind != PLACE_POISON) {
             diag_error(e->s, p->type->at, DIAG_BAD_TYPE,
-                       place.kind == PLACE_ENUM ? "an enum exists only at compile time: write `const %s`"
-                                                : "%s must be a tensor or a scalar",
+                       place.kind == PLACE_ENUM
+                           ? "an enum exists only at compile time: write `const %s`"
+                           : "%s must be a tensor or a scalar",
                        p->name.text);
         }
     }
@@ -123,7 +125,8 @@ static void dims_of(struct elab *e, struct tensor *t)
     const struct type_expr *type = t->param->type;
     t->rank = type->dims.count;
     if (t->rank > IR_MAX_RANK) {
-        diag_error(e->s, type->at, DIAG_TOO_MANY_AXES, "a tensor has at most %d dimensions", IR_MAX_RANK);
+        diag_error(e->s, type->at, DIAG_TOO_MANY_AXES, "a tensor has at most %d dimensions",
+                   IR_MAX_RANK);
         t->rank = IR_MAX_RANK;
     }
     for (uint32_t d = 0; d < t->rank; d++) {
@@ -230,7 +233,8 @@ static void declare_tune(struct elab *e, const struct item *k)
         struct local *l =
             declare(e, t->name, kind == TUNE_WORD ? LOCAL_WORD : LOCAL_VALUE, "tuned value");
         l->quiet = is_schedule_name(t->name.text);
-        l->value = value_const(kind == TUNE_BOOL ? const_bool(value != 0) : const_int(IR_INDEX, value));
+        l->value =
+            value_const(kind == TUNE_BOOL ? const_bool(value != 0) : const_int(IR_INDEX, value));
         add_setting(e, t->name.text, value);
     }
 }
@@ -306,7 +310,8 @@ static void learn_multiple(struct elab *e, const struct ir_value *c)
         return;
     for (uint32_t i = 0; i < e->f->params.count; i++)
         if (e->f->params.data[i].value == rem->node->operands[0])
-            e->f->params.data[i].multiple = least_common(e->f->params.data[i].multiple, by->node->attr.i);
+            e->f->params.data[i].multiple =
+                least_common(e->f->params.data[i].multiple, by->node->attr.i);
 }
 
 /* A condition the host checks; if it holds in this variant it is a fact. */
@@ -385,8 +390,8 @@ static void number_attribute(struct elab *e, const struct ast_attr *a, int64_t m
     if (c.kind == CONST_INT && c.i >= 1 && c.i <= most)
         add_setting(e, a->name.text, c.i);
     else if (c.kind != CONST_POISON || a->args.count != 1)
-        diag_error(e->s, a->name.at, DIAG_BAD_SCHEDULE, "@%s takes one number from 1 to %lld", a->name.text,
-                   (long long)most);
+        diag_error(e->s, a->name.at, DIAG_BAD_SCHEDULE, "@%s takes one number from 1 to %lld",
+                   a->name.text, (long long)most);
 }
 
 static void elab_attributes(struct elab *e, const struct item *k)
@@ -457,13 +462,14 @@ struct ir_func *elab_kernel(struct sema_item *item, const struct bindings *bindi
     elab_conditions(e, item->ast);
     if (e->impossible && s->errors == errors) {
         if (!check)
-            diag_error(s, item->ast->name.at, DIAG_FALSE_FACT, "%s rules this variant out by a require",
-                       item->ast->name.text);
+            diag_error(s, item->ast->name.at, DIAG_FALSE_FACT,
+                       "%s rules this variant out by a require", item->ast->name.text);
         return NULL;
     }
     learn_bounds(e);
     elab_body(e, item->ast);
     scope_end(e, outer);
+    report_unused(e, errors);
     if (s->errors != errors)
         return NULL;
     const char *why;

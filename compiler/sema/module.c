@@ -31,6 +31,12 @@ static struct sema_item *own_item(const struct sema_module *m, const char *name)
     return NULL;
 }
 
+const char *item_kind_article(enum item_kind kind)
+{
+    const char *text = item_kind_text(kind);
+    return strchr("aeiou", *text) ? "an" : "a";
+}
+
 const char *item_kind_text(enum item_kind kind)
 {
     switch (kind) {
@@ -50,8 +56,7 @@ static void add_item(struct sema_module *m, const struct item *ast)
 {
     struct sema_item *other = own_item(m, ast->name.text);
     if (other) {
-        diag_error(m->s, ast->name.at, DIAG_DUPLICATE_NAME, "%s is declared twice",
-                   ast->name.text);
+        diag_error(m->s, ast->name.at, DIAG_DUPLICATE_NAME, "%s is declared twice", ast->name.text);
         diag_note(m->s, other->ast->name.at, "the %s %s is here", item_kind_text(other->ast->kind),
                   ast->name.text);
         return;

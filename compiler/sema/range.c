@@ -32,9 +32,9 @@ static struct linear atom(struct elab *e, const struct ir_value *v)
     uint32_t *slot = symbol_slot(e, v);
     if (!*slot) {
         bool parameter = v->def == IR_DEF_ARG && v->block == e->f->body;
-        *slot = 1 + new_symbol(e, (struct symbol){.text = v->name,
-                                                  .data = !parameter,
-                                                  .axis = IR_NO_AXIS});
+        *slot =
+            1 +
+            new_symbol(e, (struct symbol){.text = v->name, .data = !parameter, .axis = IR_NO_AXIS});
         struct linear form = linear_symbol(*slot - 1);
         if (ir_elem_is_integer(v->type.elem) && !ir_elem_is_signed(v->type.elem))
             facts_add(&e->truths, &form);
@@ -209,9 +209,9 @@ static struct linear form_of_node(struct elab *e, const struct ir_value *v, unsi
         return linear_symbol(axis_symbol(e, n->attr.axis));
     if (n->op == IR_OP_cast || n->op == IR_OP_expand) {
         enum ir_elem from = n->operands[0]->type.elem;
-        bool same = n->op == IR_OP_expand ||
-                    (ir_elem_is_integer(from) && from != IR_U64 &&
-                     (is_exact(v->type.elem) || elem_widens(from, v->type.elem)));
+        bool same =
+            n->op == IR_OP_expand || (ir_elem_is_integer(from) && from != IR_U64 &&
+                                      (is_exact(v->type.elem) || elem_widens(from, v->type.elem)));
         return same ? form_at(e, n->operands[0], depth + 1) : atom(e, v);
     }
     if (!is_exact(v->type.elem) || n->operand_count != 2)

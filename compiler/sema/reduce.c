@@ -41,7 +41,8 @@ static bool over_part(struct elab *e, struct over *o)
         return false;
     const struct ir_axis *p = &e->f->axes.data[part];
     if (p->kind != IR_AXIS_PART || o->axes != (axis_set)1 << p->parent) {
-        diag_error(e->s, to.at, DIAG_BAD_PARTS, "%s is not a partition of the reduced axis", to.text);
+        diag_error(e->s, to.at, DIAG_BAD_PARTS, "%s is not a partition of the reduced axis",
+                   to.text);
         return diag_note(e->s, p->at, "%s is declared here", to.text);
     }
     o->to = (uint8_t)part;
@@ -74,17 +75,18 @@ static bool only_over(struct elab *e, const struct expr *x, const char *name,
         for (const char *const *n = named; n && *n; n++)
             known |= a->name.text && strcmp(*n, a->name.text) == 0;
         if (!known)
-            return diag_error(e->s, a->at, DIAG_BAD_ARGUMENTS, "%s does not take this argument", name);
+            return diag_error(e->s, a->at, DIAG_BAD_ARGUMENTS, "%s does not take this argument",
+                              name);
     }
     if (x->call.args.count && x->call.args.data[0].has_over) {
         const struct ast_arg *a = &x->call.args.data[0];
         bool has = a->with.text || a->with_body;
         if (with && !has)
-            return diag_error(e->s, x->at, DIAG_BAD_ARGUMENTS, "%s needs a combiner: %s(x over c with f)",
-                              name, name);
+            return diag_error(e->s, x->at, DIAG_BAD_ARGUMENTS,
+                              "%s needs a combiner: %s(x over c with f)", name, name);
         if (has && !with)
-            return diag_error(e->s, a->at, DIAG_BAD_ARGUMENTS, "%s takes no combiner: use reduce or scan",
-                              name);
+            return diag_error(e->s, a->at, DIAG_BAD_ARGUMENTS,
+                              "%s takes no combiner: use reduce or scan", name);
     }
     return true;
 }
@@ -111,7 +113,8 @@ static bool kind_fits(struct elab *e, const struct expr *x, const char *name, en
 }
 
 static struct ir_node *append_reduce(struct elab *e, struct span at, enum ir_kind kind,
-                                     const struct over *o, struct ir_value **operands, uint32_t count)
+                                     const struct over *o, struct ir_value **operands,
+                                     uint32_t count)
 {
     struct ir_type types[MAX_FIELDS];
     axis_set axes = 0;
@@ -232,8 +235,8 @@ static bool defined_in(const struct ir_value *v, const struct ir_block *region)
 }
 
 /* A combiner may not reach outside: it runs between any two elements, in any order. */
-static bool stands_alone(struct elab *e, const struct ir_block *block, const struct ir_block *region,
-                         struct span at)
+static bool stands_alone(struct elab *e, const struct ir_block *block,
+                         const struct ir_block *region, struct span at)
 {
     for (const struct ir_node *n = block->first; n; n = n->next) {
         if (ir_op_info(n->op)->traits & (IR_READS | IR_WRITES | IR_EFFECT))
@@ -264,8 +267,9 @@ static struct value combine_by_name(struct elab *e, const struct ast_arg *arg, s
         return value_poison();
     }
     if (fn->ast->params.count != 2) {
-        diag_error(e->s, arg->with.at, DIAG_BAD_COMBINER, "%s takes %u arguments; a combiner takes two",
-                   arg->with.text, fn->ast->params.count);
+        diag_error(e->s, arg->with.at, DIAG_BAD_COMBINER,
+                   "%s takes %u arguments; a combiner takes two", arg->with.text,
+                   fn->ast->params.count);
         diag_note(e->s, fn->ast->name.at, "%s is declared here", arg->with.text);
         return value_poison();
     }
@@ -297,19 +301,25 @@ static bool build_combiner(struct elab *e, const struct ast_arg *arg, struct ir_
     struct ir_block *back = enter(e, n);
     struct span at = arg->with.text ? arg->with.at : arg->with_body->at;
     struct value x = value_of_parts(e, place, a), y = value_of_parts(e, place, b);
-    struct value v = arg->with.text ? combine_by_name(e, arg, x, y)
-                                    : combine_by_lambda(e, arg, x, y);
+    struct value v =
+        arg->with.text ? combine_by_name(e, arg, x, y) : combine_by_lambda(e, arg, x, y);
     struct place result = *place;
     result.axes = 0;
     result.lifts = false;
     struct place got = place_of_value(e, v);
-    bool same = got.kind == place->kind && (got.kind != PLACE_ELEM || elem_widens(got.elem, place->elem));
+    bool same =
+        got.kind == place->kind && (got.kind != PLACE_ELEM || elem_widens(got.elem, place->elem));
     bool is_float, literal = is_literal(v, &is_float);
     if (!is_poison(v) && !same && !literal)
         diag_error(e->s, at, DIAG_BAD_COMBINER, "the combiner returns %s, not %s", value_text(e, v),
-                   place->kind == PLACE_STRUCT ? place->of->ast->name.text : ir_elem_name(place->elem));
-    v = same || literal ? fit_place(e, at, v, &result, "the combiner's result")
-                                      : value_poison();
+                   place->kind == PLACE_STRUCT ? place->of->ast->name.text
+                                               : ir_elem_name(place->elem));
+    if (value_axes(v)) {
+        diag_error(e->s, at, DIAG_BAD_COMBINER,
+                   "a combiner uses only its two arguments and constants");
+        v = value_poison();
+    }
+    v = same || literal ? fit_place(e, at, v, &result, "the combiner's result") : value_poison();
     bool good = !is_poison(v);
     for (uint32_t i = 0; i < n->operand_count; i++)
         yields[i] = good ? value_part(v, i) : a[i];
@@ -380,8 +390,8 @@ struct value builtin_running(struct elab *e, const struct expr *x, const struct 
     e->b.at = x->at;
     struct ir_attr attr = {
         .kind = (uint8_t)kind, .axis = (uint8_t)o.axis, .flag = flag.kind == CONST_BOOL && flag.i};
-    struct ir_node *n = ir_append(&e->b, IR_OP_scan, attr, operands, count, types, count,
-                                  kind == IR_KIND_COMBINER);
+    struct ir_node *n =
+        ir_append(&e->b, IR_OP_scan, attr, operands, count, types, count, kind == IR_KIND_COMBINER);
     if (kind == IR_KIND_COMBINER && !build_combiner(e, o.arg, n, &place))
         return value_poison();
     return value_of_parts(e, &place, n->results);
@@ -402,7 +412,8 @@ static bool dot_precision(struct elab *e, const struct expr *x, enum ir_elem ele
         if (strcmp(words[i], a->value->string) == 0)
             *out = i + 1;
     if (a && !*out)
-        return diag_error(e->s, a->value->at, DIAG_DOT_PRECISION, "precision is tf32, f32x3 or f32");
+        return diag_error(e->s, a->value->at, DIAG_DOT_PRECISION,
+                          "precision is tf32, f32x3 or f32");
     return true;
 }
 

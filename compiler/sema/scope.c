@@ -8,17 +8,24 @@ uint32_t scope_begin(struct elab *e)
     return outer;
 }
 
-static void report_unused(struct elab *e, const struct local *l)
+static bool is_unused(const struct local *l)
 {
-    if (l->used || l->quiet || !e->warn || !l->name.at.file || l->name.text[0] == '_')
-        return;
-    diag_warning(e->s, l->name.at, DIAG_UNUSED, "%s %s is never used", l->noun, l->name.text);
+    return !l->used && !l->quiet && l->name.at.file && l->name.text[0] != '_';
+}
+
+void report_unused(struct elab *e, uint32_t errors_before)
+{
+    for (uint32_t i = 0; i < e->unused.count && e->s->errors == errors_before; i++) {
+        const struct local *l = e->unused.data[i];
+        diag_warning(e->s, l->name.at, DIAG_UNUSED, "%s %s is never used", l->noun, l->name.text);
+    }
 }
 
 void scope_end(struct elab *e, uint32_t outer)
 {
-    for (uint32_t i = e->scope; i < e->names.count; i++)
-        report_unused(e, e->names.data[i]);
+    for (uint32_t i = e->scope; i < e->names.count && e->warn; i++)
+        if (is_unused(e->names.data[i]))
+            vec_push(&e->s->module, &e->unused, e->names.data[i]);
     e->names.count = e->scope;
     e->scope = outer;
 }
@@ -83,8 +90,8 @@ int find_axis(struct elab *e, struct ast_name name)
     for (uint32_t i = e->floor; i < e->names.count; i++)
         if (e->names.data[i]->kind == LOCAL_AXIS)
             vec_push(&e->s->scratch, &names, e->names.data[i]->name.text);
-    diag_error(e->s, name.at, DIAG_AXIS_UNKNOWN, l ? "%s is not an axis" : "there is no axis called %s",
-               name.text);
+    diag_error(e->s, name.at, DIAG_AXIS_UNKNOWN,
+               l ? "%s is not an axis" : "there is no axis called %s", name.text);
     const char *near = nearest_name(name.text, names.data, names.count);
     if (near)
         diag_help(e->s, "did you mean %s?", near);

@@ -31,8 +31,9 @@ static void elab_let(struct elab *e, const struct stmt *st)
     }
     bool fits = v.kind == VALUE_STRUCT && struct_size(v.of) == names->count;
     if (!fits && !is_poison(v))
-        diag_error(e->s, st->let.value->at, DIAG_BAD_TYPE, "%u names want a struct of %u fields, not %s",
-                   names->count, names->count, value_text(e, v));
+        diag_error(e->s, st->let.value->at, DIAG_BAD_TYPE,
+                   "%u names want a struct of %u fields, not %s", names->count, names->count,
+                   value_text(e, v));
     for (uint32_t i = 0; i < names->count; i++) {
         struct value part = fits ? value_ir(v.parts[i]) : value_poison();
         label_value(part, names->data[i].text);
@@ -46,8 +47,8 @@ static void elab_var(struct elab *e, const struct stmt *st)
     struct value v = elab_init(e, st, &place);
     struct span at = st->let.value->at;
     if (v.kind == VALUE_CONST && (v.c.kind == CONST_ENUM || v.c.kind == CONST_TEXT)) {
-        diag_error(e->s, at, DIAG_BAD_TYPE, "a variable cannot hold %s: it exists only at compile time",
-                   value_text(e, v));
+        diag_error(e->s, at, DIAG_BAD_TYPE,
+                   "a variable cannot hold %s: it exists only at compile time", value_text(e, v));
         v = value_poison();
     }
     if (v.kind == VALUE_CONST)
@@ -74,8 +75,8 @@ static enum ast_binary operator_of(enum ast_assign op)
 }
 
 /* Inside a sweep of v, lanes of a variable over v that lie outside the range keep their value. */
-static struct ir_value *merge_lanes(struct elab *e, const struct local *l, struct ir_value *new_value,
-                                    struct ir_value *old)
+static struct ir_value *merge_lanes(struct elab *e, const struct local *l,
+                                    struct ir_value *new_value, struct ir_value *old)
 {
     axis_set walked = e->sweeping & ~l->sweeping & l->place.axes;
     for (uint32_t a = 0; a < e->f->axes.count; a++) {
@@ -140,15 +141,16 @@ static void assign_field(struct elab *e, const struct stmt *st)
     if (is_poison(old))
         return;
     if (!l || l->kind != LOCAL_VAR || l->value.kind != VALUE_STRUCT) {
-        diag_error(e->s, target->at, DIAG_NOT_ASSIGNABLE, "only fields of a variable can be assigned");
+        diag_error(e->s, target->at, DIAG_NOT_ASSIGNABLE,
+                   "only fields of a variable can be assigned");
         return;
     }
     if (st->assign.op != ASSIGN_SET)
         v = elab_binary(e, st->at, operator_of(st->assign.op), old, v);
     for (uint32_t i = 0; i < struct_size(l->value.of); i++) {
         bool here = l->value.of->ast->params.data[i].name.text == target->member.member.text;
-        parts[i] = here ? as_elem(e, st->assign.value->at, v, old.ir->type.elem)
-                        : value_part(l->value, i);
+        parts[i] =
+            here ? as_elem(e, st->assign.value->at, v, old.ir->type.elem) : value_part(l->value, i);
         if (!parts[i])
             return;
     }
@@ -258,7 +260,8 @@ void elab_return_value(struct elab *e, struct span at, const struct expr *value)
 {
     struct value v = fit_place(e, value->at, elab_expr(e, value), &e->call->result, "the result");
     if (e->call->regions != e->regions) {
-        diag_error(e->s, at, DIAG_NOT_SUPPORTED, "return from inside a run-time loop is not supported yet");
+        diag_error(e->s, at, DIAG_NOT_SUPPORTED,
+                   "return from inside a run-time loop is not supported yet");
         diag_help(e->s, "keep the result in a `var` and return it after the loop");
         return;
     }

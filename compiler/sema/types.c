@@ -5,7 +5,7 @@ static const char *const names[] = {
 #define X(name, text, bits, kind) text,
     LDSL_DTYPE_LIST(X)
 #undef X
-    "index"};
+        "index"};
 
 bool elem_named(const char *text, enum ir_elem *elem)
 {
@@ -29,11 +29,11 @@ static const struct {
     const char *name;
     elem_set set;
 } sets[] = {
-    {"float", BIT(IR_F16) | BIT(IR_BF16) | BIT(IR_F32)},
-    {"real", BIT(IR_F16) | BIT(IR_BF16) | BIT(IR_F32) | BIT(IR_F64)},
-    {"int", BIT(IR_I8) | BIT(IR_I16) | BIT(IR_I32) | BIT(IR_I64) | BIT(IR_U8) | BIT(IR_U16) |
-                BIT(IR_U32) | BIT(IR_U64)},
-    {"any", BIT(LDSL_DTYPE_COUNT) - 1},
+    {"float", BIT(IR_F16) | BIT(IR_BF16) | BIT(IR_F32)              },
+    {"real",  BIT(IR_F16) | BIT(IR_BF16) | BIT(IR_F32) | BIT(IR_F64)},
+    {"int",   BIT(IR_I8) | BIT(IR_I16) | BIT(IR_I32) | BIT(IR_I64) | BIT(IR_U8) | BIT(IR_U16) |
+                BIT(IR_U32) | BIT(IR_U64)                },
+    {"any",   BIT(LDSL_DTYPE_COUNT) - 1                             },
 };
 
 static elem_set named_set(struct sema_module *m, const struct ast_generic *g)
@@ -124,8 +124,7 @@ static const char *mix_advice(enum ir_elem a, enum ir_elem b)
     return "integers mix only when one type holds all values of the other: convert one explicitly";
 }
 
-bool report_mix(struct session *s, struct span at, const char *what, enum ir_elem a,
-                enum ir_elem b)
+bool report_mix(struct session *s, struct span at, const char *what, enum ir_elem a, enum ir_elem b)
 {
     diag_error(s, at, DIAG_TYPE_MIX, "%s %s and %s", what, ir_elem_name(a), ir_elem_name(b));
     return diag_help(s, "%s", mix_advice(a, b));

@@ -78,8 +78,7 @@ const char *elem_type_text(struct elab *e, struct ir_type type)
 {
     if (!type.axes)
         return ir_elem_name(type.elem);
-    return arena_printf(&e->s->module, "%s[%s]", ir_elem_name(type.elem),
-                        axes_text(e, type.axes));
+    return arena_printf(&e->s->module, "%s[%s]", ir_elem_name(type.elem), axes_text(e, type.axes));
 }
 
 const char *value_text(struct elab *e, struct value v)
@@ -227,8 +226,8 @@ static struct ir_value *spread_parts(struct elab *e, struct ir_value *v, axis_se
         if (axis->kind != IR_AXIS_PART || !(v->type.axes & (axis_set)1 << p) ||
             !(all & (axis_set)1 << axis->parent))
             continue;
-        struct ir_type type = {v->type.elem, (v->type.axes & ~((axis_set)1 << p)) |
-                                                 (axis_set)1 << axis->parent};
+        struct ir_type type = {v->type.elem,
+                               (v->type.axes & ~((axis_set)1 << p)) | (axis_set)1 << axis->parent};
         struct ir_attr attr = {.axis = axis->parent};
         v = ir_append(&e->b, IR_OP_spread, attr, &v, 1, &type, 1, 0)->results[0];
     }
@@ -247,8 +246,9 @@ bool join_axes(struct elab *e, struct span at, struct ir_value **values, uint32_
     }
     if (count_axes(joined) <= IR_MAX_AXES)
         return true;
-    return diag_error(e->s, at, DIAG_TOO_MANY_AXES, "the result varies along %u axes (%s), more than %d",
-                      count_axes(joined), axes_text(e, joined), IR_MAX_AXES);
+    return diag_error(e->s, at, DIAG_TOO_MANY_AXES,
+                      "the result varies along %u axes (%s), more than %d", count_axes(joined),
+                      axes_text(e, joined), IR_MAX_AXES);
 }
 
 static bool is_scalar_like(struct value v)
@@ -264,8 +264,8 @@ static bool adapts(struct value v, enum ir_elem to)
     return is_literal(v, &is_float) && to != IR_BOOL && (!is_float || ir_elem_is_float(to));
 }
 
-bool join_operands(struct elab *e, struct span at, const char *what, bool compares,
-                   struct value *x, struct value *y, struct ir_value **out)
+bool join_operands(struct elab *e, struct span at, const char *what, bool compares, struct value *x,
+                   struct value *y, struct ir_value **out)
 {
     enum ir_elem elem;
     if (is_poison(*x) || is_poison(*y))
@@ -384,8 +384,8 @@ static enum ir_elem field_elem(const struct sema_item *of, uint32_t i)
 void place_types(const struct place *p, struct ir_type *out)
 {
     for (uint32_t i = 0; i < place_width(p); i++)
-        out[i] = (struct ir_type){p->kind == PLACE_STRUCT ? field_elem(p->of, i) : p->elem,
-                                  p->axes};
+        out[i] =
+            (struct ir_type){p->kind == PLACE_STRUCT ? field_elem(p->of, i) : p->elem, p->axes};
 }
 
 struct ir_value *value_part(struct value v, uint32_t i)
@@ -465,7 +465,8 @@ struct place resolve_place(struct elab *e, const struct type_expr *t)
     }
     struct place place = resolve_place(e, t->element);
     if (place.kind == PLACE_ENUM || (place.kind != PLACE_POISON && !place.lifts)) {
-        diag_error(e->s, t->element->at, DIAG_BAD_TYPE, "a tile's element is a number, a bool or a struct");
+        diag_error(e->s, t->element->at, DIAG_BAD_TYPE,
+                   "a tile's element is a number, a bool or a struct");
         return (struct place){.kind = PLACE_POISON};
     }
     place.lifts = false;
@@ -479,8 +480,8 @@ struct place resolve_place(struct elab *e, const struct type_expr *t)
         if (axis < 0)
             return (struct place){.kind = PLACE_POISON};
         if (e->f->axes.data[axis].kind == IR_AXIS_PROGRAM) {
-            diag_error(e->s, d->at, DIAG_BAD_TYPE, "%s is one number in a program, not an axis of tiles",
-                       d->string);
+            diag_error(e->s, d->at, DIAG_BAD_TYPE,
+                       "%s is one number in a program, not an axis of tiles", d->string);
             return (struct place){.kind = PLACE_POISON};
         }
         if (place.axes & (axis_set)1 << axis)

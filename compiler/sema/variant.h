@@ -10,9 +10,9 @@ enum slot_kind {
     SLOT_PRESENT,    /* "w?": 0 or 1 */
     SLOT_SPECIALIZE, /* "specialize.0": 0 or 1 */
     SLOT_META,
-    SLOT_FIT,        /* "fit.c": the cover of an axis declared `tile fit(...)` */
+    SLOT_FIT, /* "fit.c": the cover of an axis declared `tile fit(...)` */
     SLOT_TUNE,
-    SLOT_PARTS       /* "parts.p": bound only if asked for */
+    SLOT_PARTS /* "parts.p": bound only if asked for */
 };
 
 enum tune_kind { TUNE_NUMBER, TUNE_BOOL, TUNE_WORD };
