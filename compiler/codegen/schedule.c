@@ -150,6 +150,8 @@ static bool blocked(const struct level *l, const struct unit *later, const struc
             (d->nonlocal && (plan_of(l->p, d->value)->axes & axis_bit(l->axis))))
             return true;
     }
+    if (later->from && later->from == earlier->to)
+        return true; /* copies are written at the end of an iteration */
     struct storage *overwritten = target_of(l->p, later);
     if (overwritten && reads(l->p, earlier, overwritten, true))
         return true;

@@ -111,32 +111,42 @@ static struct unit *new_copy(struct plan *p, struct ir_node *n, struct ir_value 
 
 typedef VEC(struct unit *) unit_list;
 
-/* Operand i of a terminator or loop becomes targets[i]. Where an operand is itself another carried
- * value that is overwritten here, it goes through a temporary. */
+static bool is_overwritten(const struct ir_value *value, struct ir_value *const *targets,
+                           uint32_t count, uint32_t own)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (i != own && value == targets[i])
+            return true;
+    return false;
+}
+
+/* Operand i of a terminator or loop becomes targets[i]. An operand that is itself a carried value
+ * overwritten here goes through a temporary, read before the first is written. */
 static void add_copies(struct plan *p, unit_list *out, struct ir_node *n,
                        struct ir_value *const *values, struct ir_value *const *targets,
                        uint32_t count)
 {
     struct arena *a = &p->session->module;
-    unit_list late = {0};
+    unit_list plain = {0}, late = {0};
     for (uint32_t i = 0; i < count; i++) {
         if (!plan_of(p, targets[i])->axes || values[i] == targets[i])
             continue;
-        bool crossed = false;
-        for (uint32_t j = 0; j < count; j++)
-            crossed |= j != i && values[i] == targets[j];
         struct unit *u = new_copy(p, n, values[i], targets[i]);
-        vec_push(a, out, u);
-        if (!crossed)
+        if (!is_overwritten(values[i], targets, count, i)) {
+            vec_push(a, &plain, u);
             continue;
+        }
         u->to = plan_new_storage(p, targets[i], plan_of(p, targets[i])->axes);
         u->target = NULL;
+        vec_push(a, out, u);
         struct unit *second = new_unit(p, UNIT_COPY, n);
         second->from = u->to;
         second->target = targets[i];
         second->space = u->space;
         vec_push(a, &late, second);
     }
+    for (uint32_t i = 0; i < plain.count; i++)
+        vec_push(a, out, plain.data[i]);
     for (uint32_t i = 0; i < late.count; i++)
         vec_push(a, out, late.data[i]);
 }
