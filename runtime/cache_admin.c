@@ -22,6 +22,7 @@ static void split_why(ldsl_cache_entry *entry, char *why)
         {"variant", &entry->variant},
         {"source",  &entry->source },
         {"made_by", &entry->made_by},
+        {"content", &entry->content},
     };
     for (char *line = why; *line;) {
         char *end = line + strcspn(line, "\n");

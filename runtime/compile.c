@@ -48,12 +48,14 @@ static struct rt_cache_key make_key(const struct ldsl_context *ctx, const ldsl_s
     return key;
 }
 
-/* The cache key of a compile; a failing front end is the compile's own failure. */
-static enum ldsl_status find_key(struct rt_cache_key *key, const struct ldsl_context *ctx,
-                                 const ldsl_source *source, const ldsl_options *options,
-                                 const char *identity, const struct ldsl_sink *sink)
+/* The cache key of a compile; a failing front end is the compile's own failure. *content: the answer
+ * of ldsl_compile_key, or empty if an identity made that unnecessary. */
+static enum ldsl_status find_key(struct rt_cache_key *key, char content[33],
+                                 const struct ldsl_context *ctx, const ldsl_source *source,
+                                 const ldsl_options *options, const char *identity,
+                                 const struct ldsl_sink *sink)
 {
-    char content[33];
+    content[0] = '\0';
     if (!identity) {
         enum ldsl_status status = rt_edition.compiler->key(content, source, options, sink);
         if (status)
@@ -81,8 +83,9 @@ static void add_line(char *why, size_t size, const char *name, const char *value
         memcpy(why + used, "\n", 2);
 }
 
-static void put(struct ldsl_context *ctx, const struct rt_cache_key *key, const ldsl_source *source,
-                const ldsl_options *options, const ldsl_artifact *artifact)
+static void put(struct ldsl_context *ctx, const struct rt_cache_key *key, const char *content,
+                const ldsl_source *source, const ldsl_options *options,
+                const ldsl_artifact *artifact)
 {
     char why[8192] = "";
     struct ldsl_kernel_info info;
@@ -95,6 +98,8 @@ static void put(struct ldsl_context *ctx, const struct rt_cache_key *key, const 
     } else {
         add_line(why, sizeof why, "target", options->target);
     }
+    if (*content)
+        add_line(why, sizeof why, "content", content);
     rt_cache_put(ctx->cache, key, artifact, why);
 }
 
@@ -118,8 +123,9 @@ static enum ldsl_status compile(ldsl_artifact **out, struct ldsl_context *ctx,
     /* Without an identity a module image's key costs as much as the image. */
     bool cached = ctx->cache && (identity || options->emit == LDSL_EMIT_IMAGE);
     struct rt_cache_key key;
+    char content[33];
     if (cached) {
-        enum ldsl_status status = find_key(&key, ctx, source, options, identity, sink);
+        enum ldsl_status status = find_key(&key, content, ctx, source, options, identity, sink);
         if (status)
             return status;
         *out = rt_cache_find(ctx->cache, &key);
@@ -130,7 +136,7 @@ static enum ldsl_status compile(ldsl_artifact **out, struct ldsl_context *ctx,
         return refuse(options, sink);
     enum ldsl_status status = rt_edition.compiler->compile(out, source, options, sink);
     if (!status && cached)
-        put(ctx, &key, source, options, *out);
+        put(ctx, &key, content, source, options, *out);
     return status;
 }
 

@@ -16,13 +16,14 @@ extern "C" {
 
 /* One entry. Everything it points to is valid only during the report call. */
 typedef struct ldsl_cache_entry {
-    const char *key;     /* 32 hex digits: see ldsl_compile_key */
+    const char *key;     /* 32 hex digits: content, compiler and processor */
     const char *path;    /* the file */
     const char *kernel;  /* NULL: not a kernel (a module image), or damaged */
     const char *target;  /* "cpu:znver3", or NULL */
     const char *variant; /* bindings text, or NULL */
     const char *source;  /* path of the .ldsl file, or NULL */
     const char *made_by; /* compiler version, or NULL */
+    const char *content; /* ldsl_compile_key of what was compiled; NULL: a built-in operator */
     uint64_t bytes;      /* of the file */
     int64_t used;        /* last use, seconds since 1970 */
     const char *problem; /* what is wrong with it, or NULL: it is sound */

@@ -67,7 +67,8 @@ assert not [r for r in out["rows"] if r["name"].endswith("_ref")]'
 expect 0 "$ldsl" ops rms_norm
 in_out "input"
 expect 0 "$ldsl" ops --file twice.ldsl --names
-holds diff out - <<<twice
+in_out twice
+not_in_out twice_fwd
 
 # fmt: in place, only if it must; symbolic links stay links; errors leave the file alone
 expect 0 "$ldsl" fmt --check twice.ldsl

@@ -30,6 +30,7 @@ expect() {
 # in_out TEXT, in_err TEXT: the last command's output holds it. is_silent: there was none.
 in_out() { checks=$((checks + 1)); grep -qF -e "$1" out || fail "standard output lacks: $1"; }
 in_err() { checks=$((checks + 1)); grep -qF -e "$1" err || fail "standard error lacks: $1"; }
+not_in_out() { checks=$((checks + 1)); ! grep -qF -e "$1" out || fail "standard output has: $1"; }
 not_in_err() { checks=$((checks + 1)); ! grep -qF -e "$1" err || fail "standard error has: $1"; }
 is_silent() { checks=$((checks + 1)); [ ! -s out ] && [ ! -s err ] || fail "expected no output"; }
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 struct options {
     const char *folder;
@@ -90,23 +91,22 @@ static int list(struct cli *cli, const struct options *o)
 
 /* ---- why ---------------------------------------------------------------------------------- */
 
-/* The source as it is now, malloc'ed; NULL if it is gone. */
-static char *present_source(const char *path, size_t *length)
+/* Whether the source as it is now, compiled with or without checks, has the content of the entry. */
+static bool is_current(const ldsl_cache_entry *entry, const char *text, size_t length)
 {
-    size_t root = strlen(LDSL_BUILTIN_ROOT);
-    if (strncmp(path, LDSL_BUILTIN_ROOT, root) == 0) {
-        const char *builtin;
-        for (uint32_t i = 0; (builtin = ldsl_builtin_path(i)); i++)
-            if (strcmp(path + root, builtin) == 0)
-                return strdup(ldsl_builtin_text(i, length));
-        return NULL;
+    struct ldsl_source source = {.path = entry->source, .text = text, .length = length};
+    struct ldsl_sink silent = {.report = NULL};
+    for (int check = 0; check < 2; check++) {
+        ldsl_options compile_options = LDSL_OPTIONS_INIT;
+        compile_options.kernel = entry->kernel;
+        compile_options.bindings = entry->variant;
+        compile_options.check = check;
+        char key[33];
+        if (ldsl_compile_key(key, &source, &compile_options, &silent) == LDSL_OK &&
+            strcmp(key, entry->content) == 0)
+            return true;
     }
-    FILE *file = fopen(path, "rb");
-    if (!file)
-        return NULL;
-    struct cli quiet = {.errors = 0};
-    fclose(file);
-    return read_file(&quiet, path, length);
+    return false;
 }
 
 /* Would the same request be answered by this entry today? */
@@ -116,25 +116,17 @@ static const char *verdict(const ldsl_cache_entry *entry)
         return "damaged: it will be rebuilt";
     if (entry->made_by && strcmp(entry->made_by, ldsl_compiler_version()) != 0)
         return "stale: made by another version of the compiler";
-    if (!entry->kernel || !entry->source)
-        return "sound";
+    if (!entry->content || !entry->kernel || !entry->source)
+        return "used as long as this build of ldsl is";
+    if (access(entry->source, R_OK) != 0)
+        return "unused: its source is no longer there";
+    struct cli quiet = {.errors = 0};
     size_t length;
-    char *text = present_source(entry->source, &length);
-    if (!text)
-        return "its source is no longer there";
-    struct ldsl_source source = {.path = entry->source, .text = text, .length = length};
-    ldsl_options compile_options = {.emit = LDSL_EMIT_IMAGE,
-                                    .target = entry->target,
-                                    .kernel = entry->kernel,
-                                    .bindings = entry->variant};
-    char key[33];
-    struct ldsl_sink silent = {.report = NULL};
-    enum ldsl_status status = ldsl_compile_key(key, &source, &compile_options, &silent);
+    char *text = read_file(&quiet, entry->source, &length);
+    bool current = text && is_current(entry, text, length);
     free(text);
-    if (status != LDSL_OK)
-        return "stale: its source no longer compiles";
-    return strcmp(key, entry->key) == 0 ? "used: the source as it is now gives this entry"
-                                        : "unused by default: the source or the options differ";
+    return current ? "used: the source as it is now gives this entry"
+                   : "unused: the source has changed since, or other options were given";
 }
 
 static void explain_entry(void *user, const ldsl_cache_entry *entry)

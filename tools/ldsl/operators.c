@@ -20,8 +20,10 @@ int open_operators(struct cli *cli, const struct device_options *options, struct
     };
     unsigned before = cli->errors;
     enum ldsl_status status = ldsl_context_create(&out->context, options->device, &context);
-    if (status != LDSL_OK)
-        return cli_failed(cli, status, before, "opening the device");
+    if (status != LDSL_OK) {
+        int result = cli_failed(cli, status, before, "opening the device");
+        return status == LDSL_UNSUPPORTED ? EXIT_DEVICE : result;
+    }
     if (options->file)
         status = ldsl_library_load_file(&out->library, out->context, options->file);
     else

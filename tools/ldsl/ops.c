@@ -2,6 +2,7 @@
 #include "command.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct options {
@@ -66,41 +67,92 @@ static json_t *op_row(const ldsl_library *library, const ldsl_op_info *info)
                      "summary", info->summary, "grad", info->grad, "dtypes", names);
 }
 
-static void print_op(const ldsl_library *library, const ldsl_op_info *info)
+/* Widths of the columns that vary. */
+struct widths {
+    int name, path, grad, dtypes;
+};
+
+static void widen(int *width, const char *text)
+{
+    int length = text ? (int)strlen(text) : 1;
+    *width = length > *width ? length : *width;
+}
+
+static void dtype_list(const ldsl_library *library, const ldsl_op_info *info, char *text,
+                       size_t size)
 {
     enum ldsl_dtype dtypes[LDSL_DTYPE_COUNT];
     uint32_t count = main_dtypes(library, info, dtypes);
-    char text[128] = "";
     size_t used = 0;
-    for (uint32_t i = 0; i < count && used < sizeof text; i++)
-        used += (size_t)snprintf(text + used, sizeof text - used, "%s%s", i ? " " : "",
+    text[0] = '\0';
+    for (uint32_t i = 0; i < count && used < size; i++)
+        used += (size_t)snprintf(text + used, size - used, "%s%s", i ? " " : "",
                                  ldsl_dtype_name(dtypes[i]));
-    printf("%-24s %-32s %-24s %-14s %s\n", info->name, info->path ? info->path : "-",
-           info->grad ? info->grad : "-", text, info->summary ? info->summary : "");
+}
+
+static void print_row(const struct widths *w, const char *name, const char *path, const char *grad,
+                      const char *dtypes, const char *summary)
+{
+    printf("%-*s  %-*s  %-*s  %-*s  %s\n", w->name, name, w->path, path ? path : "-", w->grad,
+           grad ? grad : "-", w->dtypes, dtypes, summary ? summary : "");
+}
+
+/* The operators to list, in order; malloc'ed. */
+static ldsl_op_info *listed_ops(const ldsl_library *library, bool all, uint32_t *listed)
+{
+    uint32_t count = ldsl_library_op_count(library);
+    ldsl_op_info *infos = calloc((size_t)count + 1, sizeof *infos);
+    *listed = 0;
+    for (uint32_t i = 0; infos && i < count; i++) {
+        const char *name = ldsl_library_op_name(library, i);
+        if ((all || !is_reference(library, name)) && ldsl_op_find(library, name, &infos[*listed]))
+            ++*listed;
+    }
+    return infos;
+}
+
+static void print_table(const ldsl_library *library, const ldsl_op_info *infos, uint32_t count)
+{
+    static const char *const heads[] = {"operator", "file", "gradient", "dtypes", "summary"};
+    char dtypes[128];
+    struct widths w = {(int)strlen(heads[0]), (int)strlen(heads[1]), (int)strlen(heads[2]),
+                       (int)strlen(heads[3])};
+    for (uint32_t i = 0; i < count; i++) {
+        dtype_list(library, &infos[i], dtypes, sizeof dtypes);
+        widen(&w.name, infos[i].name);
+        widen(&w.path, infos[i].path);
+        widen(&w.grad, infos[i].grad);
+        widen(&w.dtypes, dtypes);
+    }
+    print_row(&w, heads[0], heads[1], heads[2], heads[3], heads[4]);
+    for (uint32_t i = 0; i < count; i++) {
+        dtype_list(library, &infos[i], dtypes, sizeof dtypes);
+        print_row(&w, infos[i].name, infos[i].path, infos[i].grad, dtypes, infos[i].summary);
+    }
 }
 
 static int list(struct cli *cli, const struct options *o, const ldsl_library *library)
 {
-    json_t *rows = json_array();
-    uint32_t count = ldsl_library_op_count(library);
-    if (!o->names && !cli->json_path)
-        printf("%-24s %-32s %-24s %-14s %s\n", "operator", "file", "gradient", "dtypes", "summary");
-    for (uint32_t i = 0; i < count; i++) {
-        ldsl_op_info info;
-        const char *name = ldsl_library_op_name(library, i);
-        if (!ldsl_op_find(library, name, &info) || (!o->all && is_reference(library, name)))
-            continue;
-        if (cli->json_path)
-            json_array_append_new(rows, op_row(library, &info));
-        else if (o->names)
-            puts(name);
-        else
-            print_op(library, &info);
+    uint32_t count;
+    ldsl_op_info *infos = listed_ops(library, o->all, &count);
+    if (!infos) {
+        cli_error(cli, "out of memory");
+        return EXIT_DEVICE;
     }
-    if (cli->json_path)
-        return cli_write_json(cli, NULL, rows) ? EXIT_DONE : EXIT_DEVICE;
-    json_decref(rows);
-    return EXIT_DONE;
+    int status = EXIT_DONE;
+    if (cli->json_path) {
+        json_t *rows = json_array();
+        for (uint32_t i = 0; i < count; i++)
+            json_array_append_new(rows, op_row(library, &infos[i]));
+        status = cli_write_json(cli, NULL, rows) ? EXIT_DONE : EXIT_DEVICE;
+    } else if (o->names) {
+        for (uint32_t i = 0; i < count; i++)
+            puts(infos[i].name);
+    } else {
+        print_table(library, infos, count);
+    }
+    free(infos);
+    return status;
 }
 
 /* ---- one operator ------------------------------------------------------------------------- */
