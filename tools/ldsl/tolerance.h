@@ -19,9 +19,9 @@
 struct expected {
     const struct tensor
         *bounds[3];             /* results under the three roundings: lo and hi are their range */
-    const struct tensor *moved; /* from moved inputs, with `still` from unmoved ones; or NULL */
-    const struct tensor *still;
-    double reduction; /* n */
+    const struct tensor *still; /* without any rounding; NULL: no k */
+    const struct tensor *moved[3]; /* the same from moved inputs */
+    double reduction;              /* n */
 };
 
 struct verdict {
