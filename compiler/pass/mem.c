@@ -113,10 +113,10 @@ static void forward_block(struct mem *m, struct ir_block *b)
 static bool may_hoist(const struct mem *m, const struct ir_node *loop, const struct ir_node *n,
                       const struct tensor_set *written)
 {
-    bool safe = n->attr.flag || m->f->tensors.data[n->attr.tensor].rank == 0;
-    if (n->op != IR_OP_load || n->results[0]->type.axes || !safe ||
-        has_tensor(written, n->attr.tensor))
+    if (n->op != IR_OP_load || n->results[0]->type.axes || has_tensor(written, n->attr.tensor))
         return false;
+    if (!n->attr.flag && m->f->tensors.data[n->attr.tensor].rank > 0)
+        return false; /* its subscripts may be out of range where the loop has no rounds */
     for (uint32_t i = 0; i < n->operand_count; i++)
         if (is_local(loop->regions[0], n->operands[i]))
             return false;

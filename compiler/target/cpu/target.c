@@ -80,31 +80,51 @@ static bool unknown_cpu(struct session *s, const char *cpu)
     return false;
 }
 
-static const char *copy_message(struct session *s, char *message)
+/* A text of LLVM's. It lives as long as the session; the record is registered before there is a
+ * text, so that an unwind loses none. */
+struct message {
+    char *text;
+};
+
+static void dispose_message(void *object)
 {
-    const char *text = intern_text(s, message);
-    LLVMDisposeMessage(message);
-    return text;
+    struct message *message = object;
+    if (message->text)
+        LLVMDisposeMessage(message->text);
+}
+
+static struct message *new_message(struct session *s)
+{
+    struct message *message = arena_new(&s->module, struct message);
+    session_on_end(s, dispose_message, message);
+    return message;
+}
+
+static const char *keep_message(struct session *s, char *(*get)(void))
+{
+    struct message *message = new_message(s);
+    message->text = get();
+    return message->text;
 }
 
 static bool open_cpu(const struct target *t, struct session *s, const char *cpu,
                      struct target_machine *out)
 {
     target_init_native();
-    const char *host = copy_message(s, LLVMGetHostCPUName());
+    const char *host = keep_message(s, LLVMGetHostCPUName);
     bool native = strcmp(cpu, "native") == 0 || strcmp(cpu, host) == 0;
     const struct processor *processor = find_processor(cpu);
     if (!native && !processor)
         return unknown_cpu(s, cpu);
     out->target = t;
     out->cpu = intern_text(s, native ? host : cpu);
-    out->features = native ? copy_message(s, LLVMGetHostCPUFeatures()) : "";
-    const char *triple = copy_message(s, LLVMGetDefaultTargetTriple());
+    out->features = native ? keep_message(s, LLVMGetHostCPUFeatures) : "";
+    const char *triple = keep_message(s, LLVMGetDefaultTargetTriple);
     LLVMTargetRef target;
-    char *why = NULL;
-    if (LLVMGetTargetFromTriple(triple, &target, &why))
+    struct message *why = new_message(s);
+    if (LLVMGetTargetFromTriple(triple, &target, &why->text))
         return diag_error(s, (struct span){0}, DIAG_TARGET, "no code for %s: %s", triple,
-                          copy_message(s, why));
+                          why->text);
     out->machine =
         LLVMCreateTargetMachine(target, triple, out->cpu, out->features, LLVMCodeGenLevelDefault,
                                 LLVMRelocPIC, LLVMCodeModelDefault);
