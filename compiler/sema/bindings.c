@@ -406,6 +406,7 @@ static bool slot_default(const struct const_scope *scope, const struct item *k,
     case SLOT_META: return meta_default(scope, slot->meta, out);
     case SLOT_FIT: return fit_default(scope, slot->fit, out);
     case SLOT_TUNE: return tune_default(scope, k, slot->tune, out);
+    case SLOT_SAME:
     case SLOT_PARTS: return true;
     }
     return false;
@@ -425,7 +426,7 @@ bool complete_bindings(struct sema_module *m, const struct item *k, const struct
         struct header_scope header = {m, k, &sofar};
         struct const_scope scope = header_const_scope(&header, true);
         bool bound = find_binding(given, slot->name, &b.value);
-        if (slot->kind == SLOT_PARTS && !bound)
+        if ((slot->kind == SLOT_PARTS || slot->kind == SLOT_SAME) && !bound)
             continue;
         if (!bound && !slot_default(&scope, k, slot, &b.value))
             good = false;
@@ -515,6 +516,7 @@ static bool parse_value(struct sema_module *m, const struct slot *slot, const ch
     case SLOT_CONST: return parse_const(m, slot->param, text, out);
     case SLOT_PRESENT:
     case SLOT_SPECIALIZE: return parse_truth(text, out);
+    case SLOT_SAME: return parse_number(text, out) && *out >= 0;
     case SLOT_META:
     case SLOT_FIT:
     case SLOT_PARTS: return parse_number(text, out) && *out >= 1 && *out <= FIT_MAX;
@@ -538,6 +540,7 @@ static const char *expected_text(struct sema_module *m, const struct slot *slot)
         return text;
     case SLOT_PRESENT:
     case SLOT_SPECIALIZE: return "0 or 1";
+    case SLOT_SAME: return "the number of a tensor parameter before it";
     case SLOT_META:
     case SLOT_FIT:
     case SLOT_PARTS: return "a number from 1 to 65536";

@@ -140,7 +140,27 @@ static void dims_of(struct elab *e, struct tensor *t)
     }
 }
 
-static void declare_tensor(struct elab *e, const struct ast_param *p)
+/* Two parameters may be given one tensor, read by one and written by the other: then the variant has
+ * one tensor ("same.dx=0": dx is parameter 0), read and written. NULL: p has its own. */
+static struct tensor *shared_tensor(struct elab *e, const struct item *k, const struct ast_param *p,
+                                    const struct tensor *t)
+{
+    int64_t number;
+    if (!find_binding(e->bindings, arena_printf(&e->s->module, "same.%s", p->name.text), &number))
+        return NULL;
+    for (uint32_t i = 0; i < e->tensors.count; i++) {
+        struct tensor *other = &e->tensors.data[i];
+        if (other->param - k->params.data == number && other->present && t->present &&
+            other->elem == t->elem && other->rank == t->rank)
+            return other;
+    }
+    diag_error(e->s, p->name.at, DIAG_BAD_BINDING,
+               "%s cannot share the tensor of parameter %lld: it is not a tensor like it before it",
+               p->name.text, (long long)number);
+    return NULL;
+}
+
+static void declare_tensor(struct elab *e, const struct item *k, const struct ast_param *p)
 {
     static const enum ir_tensor_access access[] = {
         [ACCESS_READ] = IR_READ, [ACCESS_MUT] = IR_MUT, [ACCESS_OUT] = IR_OUT};
@@ -153,9 +173,15 @@ static void declare_tensor(struct elab *e, const struct ast_param *p)
     e->dead += !t.present; /* its dims may be absent with it */
     dims_of(e, &t);
     e->dead -= !t.present;
-    if (t.present && e->f->tensors.count >= 255)
+    const struct tensor *shared = shared_tensor(e, k, p, &t);
+    if (shared) {
+        struct ir_tensor *tensor = &e->f->tensors.data[shared->number];
+        t.number = shared->number;
+        tensor->access = IR_MUT;
+        tensor->strided &= p->type->strided; /* the stricter of the two */
+    } else if (t.present && e->f->tensors.count >= 255) {
         diag_error(e->s, p->name.at, DIAG_TOO_LARGE, "a kernel has at most 255 tensors");
-    else if (t.present) {
+    } else if (t.present) {
         struct ir_tensor tensor = {.name = p->name.text,
                                    .at = p->name.at,
                                    .elem = t.elem,
@@ -181,7 +207,7 @@ static void declare_params(struct elab *e, const struct item *k)
     declare_scalars(e, k);
     for (uint32_t i = 0; i < k->params.count; i++)
         if (k->params.data[i].type->kind == TYPE_TENSOR)
-            declare_tensor(e, &k->params.data[i]);
+            declare_tensor(e, k, &k->params.data[i]);
 }
 
 /* ---- meta and tune -------------------------------------------------------------------------- */

@@ -439,15 +439,21 @@ static struct ldsl_module_range build_benches(struct unit *u, const struct item 
     return range;
 }
 
-/* The doc comment up to its first full stop or empty line. */
+/* A full stop that ends a sentence: not one of `0 .. F`. */
+static bool ends_sentence(const char *doc, const char *c)
+{
+    return *c == '.' && (!c[1] || isspace((unsigned char)c[1])) && c > doc && c[-1] != '.' &&
+           c[-1] != ' ';
+}
+
+/* The doc comment up to the end of its first sentence or an empty line. */
 static const char *summary_of(struct session *s, const char *doc)
 {
     const char *end = doc;
-    while (end && *end && !(end[0] == '\n' && end[1] == '\n') &&
-           !(end[0] == '.' && (!end[1] || isspace((unsigned char)end[1]))))
-        end++;
     if (!doc)
         return NULL;
+    while (*end && !(end[0] == '\n' && end[1] == '\n') && !ends_sentence(doc, end))
+        end++;
     char *text = arena_copy_text(&s->module, doc, (size_t)(end - doc));
     for (char *c = text; *c; c++)
         if (*c == '\n')
