@@ -90,9 +90,10 @@ static bool calls_are_acyclic(struct cycles *c, struct sema_module *m, const ast
             good &= calls_are_acyclic(c, m, &s->loop.body);
         if (s->kind == STMT_BLOCK)
             good &= calls_are_acyclic(c, m, &s->block);
-        if (s->kind == STMT_IF)
-            good &=
-                calls_are_acyclic(c, m, &s->branch.body) & calls_are_acyclic(c, m, &s->branch.no);
+        if (s->kind == STMT_IF) {
+            good &= calls_are_acyclic(c, m, &s->branch.body);
+            good &= calls_are_acyclic(c, m, &s->branch.no);
+        }
         if (s->kind != STMT_EXPR || s->expr->kind != EXPR_CALL)
             continue;
         struct sema_item *item = find_quietly(m, s->expr->call.callee);
