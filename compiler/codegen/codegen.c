@@ -16,6 +16,10 @@
 static void dispose(void *object)
 {
     struct llvm_handles *h = object;
+    if (h->file)
+        LLVMDisposeMemoryBuffer(h->file);
+    if (h->text)
+        LLVMDisposeMessage(h->text);
     if (h->debug)
         LLVMDisposeDIBuilder(h->debug);
     if (h->callee)
@@ -230,24 +234,19 @@ static void optimise(struct gen *g)
 
 static bool give_text(struct gen *g, struct codegen_result *out)
 {
-    char *text = LLVMPrintModuleToString(g->module);
-    out->text = arena_copy_text(&g->s->module, text, strlen(text));
-    LLVMDisposeMessage(text);
+    g->llvm->text = LLVMPrintModuleToString(g->module);
+    out->text = arena_copy_text(&g->s->module, g->llvm->text, strlen(g->llvm->text));
     return true;
 }
 
 static bool give_file(struct gen *g, LLVMCodeGenFileType type, struct codegen_result *out)
 {
-    LLVMMemoryBufferRef buffer = NULL;
-    char *why = NULL;
-    if (LLVMTargetMachineEmitToMemoryBuffer(g->target->machine, g->module, type, &why, &buffer)) {
-        const char *text = intern_text(g->s, why);
-        LLVMDisposeMessage(why);
-        diag_bug(g->s, g->f->at, "no code was generated: %s", text);
-    }
-    size_t size = LLVMGetBufferSize(buffer);
-    const char *bytes = arena_copy_text(&g->s->module, LLVMGetBufferStart(buffer), size);
-    LLVMDisposeMemoryBuffer(buffer);
+    struct llvm_handles *h = g->llvm;
+    if (LLVMTargetMachineEmitToMemoryBuffer(g->target->machine, g->module, type, &h->text,
+                                            &h->file))
+        diag_bug(g->s, g->f->at, "no code was generated: %s", h->text);
+    size_t size = LLVMGetBufferSize(h->file);
+    const char *bytes = arena_copy_text(&g->s->module, LLVMGetBufferStart(h->file), size);
     if (g->complaint)
         diag_bug(g->s, g->f->at, "no code was generated: %s", g->complaint);
     if (type == LLVMAssemblyFile) {

@@ -25,6 +25,8 @@ struct llvm_handles {
     LLVMBuilderRef builder, allocas;
     LLVMBuilderRef callee; /* while a function beside the entry is filled */
     LLVMDIBuilderRef debug;
+    LLVMMemoryBufferRef file; /* what was made, until the session has a copy */
+    char *text;
 };
 
 /* A level is a loop or region being emitted. Code for an outer level is put before `hoist`, the
