@@ -158,6 +158,52 @@ void rt_print_group(const struct rt_launch *launch, uint32_t holds, struct rt_te
         rt_text_add(out, "%sspecialize.%u=%d", separator(out), i, i == holds);
 }
 
+/* ---- shared tensors ---------------------------------------------------------------------------- */
+
+static bool is_same_view(const struct rt_tensor *a, const struct rt_tensor *b)
+{
+    if (a->presence != RT_PRESENT || b->presence != RT_PRESENT || a->source != b->source ||
+        a->offset != b->offset || a->dtype != b->dtype || a->rank != b->rank)
+        return false;
+    for (uint32_t d = 0; d < a->rank; d++)
+        if (a->shape[d] != b->shape[d] || a->strides[d] != b->strides[d])
+            return false;
+    return true;
+}
+
+static bool is_tensor(const struct rt_call *call, uint32_t i)
+{
+    const struct ldsl_module_param *p = &call->frame.m->params[call->frame.scope->params.first + i];
+    return p->kind == LDSL_KIND_TENSOR;
+}
+
+bool rt_may_share(const struct rt_call *call, uint32_t i, uint32_t k)
+{
+    const struct ldsl_module_param *p = &call->frame.m->params[call->frame.scope->params.first];
+    bool in_and_out = (p[i].role == LDSL_PARAM_INPUT && p[k].role == LDSL_PARAM_OUTPUT) ||
+                      (p[i].role == LDSL_PARAM_OUTPUT && p[k].role == LDSL_PARAM_INPUT);
+    return in_and_out && is_tensor(call, i) && is_tensor(call, k) &&
+           is_same_view(&call->tensors[i], &call->tensors[k]);
+}
+
+void rt_find_shared(struct rt_launch *launch)
+{
+    const struct rt_call *call = &launch->call;
+    uint32_t count = call->frame.scope->params.count, *same = launch->same;
+    for (uint32_t i = 0; i < count; i++)
+        same[i] = LDSL_NONE;
+    for (uint32_t i = 0; i < count; i++)
+        for (uint32_t k = i + 1; k < count; k++)
+            if (same[k] == LDSL_NONE && rt_may_share(call, i, k))
+                same[k] = same[i] == LDSL_NONE ? i : same[i];
+    /* Another reader of a tensor that is written shares it too. */
+    for (uint32_t i = 0; i < count; i++)
+        for (uint32_t k = i + 1; k < count; k++)
+            if (same[i] == LDSL_NONE && same[k] != LDSL_NONE && same[k] < i && is_tensor(call, i) &&
+                is_same_view(&call->tensors[i], &call->tensors[k]))
+                same[i] = same[k];
+}
+
 /* ---- choices ----------------------------------------------------------------------------------- */
 
 /* The first group that holds; as many as there are: none. */

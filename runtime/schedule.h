@@ -44,6 +44,11 @@ struct rt_launch {
     uint32_t *same;
 };
 
+/* Is one of the two read, the other written, and both are the same view of the same tensor? */
+bool rt_may_share(const struct rt_call *call, uint32_t i, uint32_t k);
+/* Fills `same`: parameters that share a tensor that the launch reads and writes. */
+void rt_find_shared(struct rt_launch *launch);
+
 /* Chooses specialize group, covers and tuned values (they become the call's symbols), checks the
  * kernel's conditions on them, writes the canonical bindings text, counts programs. */
 enum ldsl_status rt_schedule(struct rt_launch *launch, const struct rt_sources *sources,

@@ -6,39 +6,22 @@
 
 /* ---- launches ---------------------------------------------------------------------------------- */
 
-static bool is_same_view(const struct rt_tensor *a, const struct rt_tensor *b)
-{
-    if (a->source != b->source || a->offset != b->offset || a->dtype != b->dtype ||
-        a->rank != b->rank)
-        return false;
-    for (uint32_t d = 0; d < a->rank; d++)
-        if (a->shape[d] != b->shape[d] || a->strides[d] != b->strides[d])
-            return false;
-    return true;
-}
-
 static uint8_t role_of(const struct rt_call *call, uint32_t i)
 {
     return call->frame.m->params[call->frame.scope->params.first + i].role;
 }
 
-/* Two tensors of a launch of which one is written: the same view read and written whole is one
- * tensor to the kernel; any other overlap is an error. */
-static enum ldsl_status check_pair(struct rt_launch *l, uint32_t i, uint32_t k)
+/* Two tensors of a launch of which one is written: the same view read and written is one tensor to
+ * the kernel; any other overlap is an error. */
+static enum ldsl_status check_pair(const struct rt_launch *l, uint32_t i, uint32_t k)
 {
     const struct rt_call *call = &l->call;
     const struct rt_tensor *a = &call->tensors[i], *b = &call->tensors[k];
     uint8_t ra = role_of(call, i), rb = role_of(call, k);
     if (a->presence != RT_PRESENT || b->presence != RT_PRESENT || a->source != b->source ||
-        (ra == LDSL_PARAM_INPUT && rb == LDSL_PARAM_INPUT) ||
+        (ra == LDSL_PARAM_INPUT && rb == LDSL_PARAM_INPUT) || rt_may_share(call, i, k) ||
         !rt_tensors_overlap(a, b, (int64_t)(b->offset - a->offset)))
         return LDSL_OK;
-    bool in_and_out = (ra == LDSL_PARAM_INPUT && rb == LDSL_PARAM_OUTPUT) ||
-                      (rb == LDSL_PARAM_INPUT && ra == LDSL_PARAM_OUTPUT);
-    if (in_and_out && is_same_view(a, b)) {
-        l->same[k] = l->same[i] == LDSL_NONE ? i : l->same[i];
-        return LDSL_OK;
-    }
     return rt_call_error(call, LDSL_ARGUMENT, "%s and %s overlap, and %s is written",
                          rt_call_param_name(call, i), rt_call_param_name(call, k),
                          rt_call_param_name(call, ra == LDSL_PARAM_INPUT ? k : i));
@@ -47,21 +30,12 @@ static enum ldsl_status check_pair(struct rt_launch *l, uint32_t i, uint32_t k)
 static enum ldsl_status check_sharing(struct rt_launch *l)
 {
     uint32_t count = l->call.frame.scope->params.count;
-    for (uint32_t i = 0; i < count; i++)
-        l->same[i] = LDSL_NONE;
+    rt_find_shared(l);
     for (uint32_t i = 0; i < count; i++)
         for (uint32_t k = i + 1; k < count; k++) {
             enum ldsl_status status = check_pair(l, i, k);
             if (status)
                 return status;
-        }
-    /* A second reader of a shared tensor must share it too. */
-    for (uint32_t i = 0; i < count; i++)
-        for (uint32_t k = i + 1; k < count && l->same[i] == LDSL_NONE; k++) {
-            if (l->same[k] == LDSL_NONE || l->same[k] >= i ||
-                !is_same_view(&l->call.tensors[i], &l->call.tensors[k]))
-                continue;
-            l->same[i] = l->same[k];
         }
     return LDSL_OK;
 }

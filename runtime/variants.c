@@ -284,34 +284,13 @@ static bool pass(struct walk *w, const struct op_walk *o, const struct ldsl_modu
     return !rt_bind_generics(callee);
 }
 
-struct launch_walk {
-    const struct ldsl_module_kernel *kernel;
-    uint32_t *same;
-};
-
 static void go_launch(struct walk *w, struct rt_call *call, void *user)
 {
-    const struct launch_walk *lw = user;
-    struct rt_launch l = {.call = *call, .kernel = lw->kernel, .same = lw->same};
-    if (may_hold(call, lw->kernel->requires))
-        each_group(w, &l);
-}
-
-/* One tensor read and written whole by the same launch (see expansion, step.c). */
-static void find_shared(const struct walk *w, const struct rt_call *call, uint32_t *same)
-{
-    struct ldsl_module_range params = call->frame.scope->params;
-    for (uint32_t i = 0; i < params.count; i++)
-        same[i] = LDSL_NONE;
-    for (uint32_t i = 0; i < params.count; i++)
-        for (uint32_t k = i + 1; k < params.count; k++) {
-            const struct rt_tensor *a = &call->tensors[i], *b = &call->tensors[k];
-            uint8_t ra = w->m->params[params.first + i].role,
-                    rb = w->m->params[params.first + k].role;
-            if (a->presence == RT_PRESENT && b->presence == RT_PRESENT && a->source == b->source &&
-                same[k] == LDSL_NONE && ra + rb == LDSL_PARAM_INPUT + LDSL_PARAM_OUTPUT && ra != rb)
-                same[k] = same[i] == LDSL_NONE ? i : same[i];
-        }
+    struct rt_launch *l = user;
+    l->call = *call;
+    rt_find_shared(l);
+    if (may_hold(call, l->kernel->requires))
+        each_group(w, l);
 }
 
 static void walk_launch(struct walk *w, struct op_walk *o, const struct ldsl_module_stmt *s)
@@ -322,14 +301,13 @@ static void walk_launch(struct walk *w, struct op_walk *o, const struct ldsl_mod
         w->status = LDSL_NOMEM;
         return;
     }
-    struct launch_walk lw = {kernel, calloc(kernel->scope.params.count + 1, sizeof(uint32_t))};
-    if (!lw.same) {
+    struct rt_launch l = {.kernel = kernel,
+                          .same = calloc(kernel->scope.params.count + 1, sizeof(uint32_t))};
+    if (!l.same)
         w->status = rt_nomem(&w->ctx->sink);
-    } else if (pass(w, o, s, &call)) {
-        find_shared(w, &call, lw.same);
-        each_const(w, &call, 0, go_launch, &lw);
-    }
-    free(lw.same);
+    else if (pass(w, o, s, &call))
+        each_const(w, &call, 0, go_launch, &l);
+    free(l.same);
     rt_call_destroy(&call);
 }
 

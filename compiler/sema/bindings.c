@@ -82,6 +82,12 @@ void slots_of(struct sema_module *m, const struct item *k, slots *out)
             vec_push(a, out,
                      ((struct slot){.kind = SLOT_PRESENT,
                                     .name = arena_printf(a, "%s?", k->params.data[i].name.text)}));
+    for (uint32_t i = 0; i < k->params.count; i++)
+        if (k->params.data[i].type->kind == TYPE_TENSOR)
+            vec_push(a, out,
+                     ((struct slot){.kind = SLOT_SAME,
+                                    .name = arena_printf(a, "same.%s", k->params.data[i].name.text),
+                                    .param = &k->params.data[i]}));
     for (uint32_t i = 0; i < k->kernel.specialize.count; i++)
         vec_push(
             a, out,
