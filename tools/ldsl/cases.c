@@ -65,16 +65,29 @@ static bool mark_dim(const void *user, const char *name, double *value)
     return d != UINT32_MAX;
 }
 
+static void mark_dims(const struct subject *s, bool *dims, const char *text)
+{
+    struct mention mention = {.subject = s, .dims = dims};
+    struct expr_names names = {.find = mark_dim, .user = &mention};
+    int64_t value;
+    (void)expr_dim(&value, text, &names);
+}
+
+/* The last dims of tensors, but not those that count rows elsewhere. */
 static void find_wide_dims(struct cases *c)
 {
-    struct mention mention = {.subject = c->subject, .dims = c->is_wide};
-    struct expr_names names = {.find = mark_dim, .user = &mention};
+    bool is_outer[SUBJECT_DIMS] = {false}, any = false;
     for (uint32_t i = 0; i < c->subject->info.param_count; i++) {
         const ldsl_op_param *p = &c->subject->params[i];
-        int64_t value;
-        if (p->kind == LDSL_KIND_TENSOR && p->rank)
-            (void)expr_dim(&value, p->dims[p->rank - 1], &names);
+        for (uint32_t d = 0; p->kind == LDSL_KIND_TENSOR && d < p->rank; d++)
+            mark_dims(c->subject, d + 1 == p->rank ? c->is_wide : is_outer, p->dims[d]);
     }
+    for (uint32_t d = 0; d < c->subject->dim_count; d++) {
+        c->is_wide[d] = c->is_wide[d] && !is_outer[d];
+        any = any || c->is_wide[d];
+    }
+    for (uint32_t d = 0; !any && d < c->subject->dim_count; d++)
+        c->is_wide[d] = true;
 }
 
 static void add_factor(struct cases *c, uint8_t *levels, enum factor_kind kind, uint32_t index,

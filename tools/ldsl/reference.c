@@ -2,6 +2,7 @@
 
 #include "random.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- the operators under three roundings ------------------------------------------------------- */
@@ -116,18 +117,16 @@ bool reference_trial(struct trial *out, const struct subject *reference, const s
 
 /* ---- answers ----------------------------------------------------------------------------------- */
 
-/* Inputs half a unit in the last place of f32 up or down. */
-static void move_inputs(struct trial *t, uint64_t direction)
+/* One input by up to half a unit in the last place of f32, up or down. */
+static void move_input(struct tensor *x, uint64_t seed)
 {
-    for (uint32_t i = 0; i < t->subject->info.param_count; i++) {
-        struct tensor *x = &t->params[i].before;
-        if (x->dtype != LDSL_F64)
-            continue;
-        uint64_t seed = random_seed(direction, t->subject->params[i].name);
-        for (size_t k = 0; k < x->count; k++)
-            tensor_set(x, k,
-                       tensor_get(x, k) * (random_bits(seed, k) & 1 ? 1 + 0x1p-24 : 1 - 0x1p-24));
-    }
+    for (size_t k = 0; k < x->count; k++)
+        tensor_set(x, k, tensor_get(x, k) * (1 + 0x1p-24 * (2 * random_uniform(seed, k) - 1)));
+}
+
+static bool is_movable(const struct trial *t, uint32_t param)
+{
+    return t->params[param].before.count && t->params[param].before.dtype == LDSL_F64;
 }
 
 static bool run(struct trial *t, const struct operators *ops, struct tensor_error *error)
@@ -139,6 +138,27 @@ static bool run(struct trial *t, const struct operators *ops, struct tensor_erro
                            ldsl_last_error());
     if (*wrong.text)
         return tensor_fail(error, "reference '%s': %.200s", t->subject->info.name, wrong.text);
+    return true;
+}
+
+static bool run_moved(struct answers *a, const struct operators *ops, const struct trial *t,
+                      struct tensor_error *error)
+{
+    uint32_t params = a->subject.info.param_count;
+    a->moved = calloc(2 * params + 1, sizeof *a->moved);
+    a->scratch = calloc(2 * params + 1, sizeof *a->scratch);
+    if (!a->moved || !a->scratch)
+        return tensor_fail(error, "out of memory");
+    for (uint32_t i = 0; i < 2 * params; i++) {
+        if (!is_movable(&a->still, i / 2))
+            continue;
+        struct trial *moved = &a->moved[a->moves++];
+        if (!reference_trial(moved, &a->subject, t, true, error))
+            return false;
+        move_input(&moved->params[i / 2].before, random_seed(i, "move"));
+        if (!run(moved, ops, error))
+            return false;
+    }
     return true;
 }
 
@@ -156,22 +176,17 @@ bool answers_create(struct answers *out, const struct references *r, const struc
     if (!reference_trial(&out->still, &out->subject, t, true, error) ||
         !run(&out->still, plain, error))
         return false;
-    for (unsigned m = 0; m < 3; m++) {
-        if (!reference_trial(&out->moved[m], &out->subject, t, true, error))
-            return false;
-        move_inputs(&out->moved[m], m + 1);
-        if (!run(&out->moved[m], plain, error))
-            return false;
-    }
-    return true;
+    return run_moved(out, plain, t, error);
 }
 
 void answers_destroy(struct answers *a)
 {
-    for (int b = 0; b < 3; b++) {
+    for (int b = 0; b < 3; b++)
         trial_destroy(&a->biased[b]);
-        trial_destroy(&a->moved[b]);
-    }
+    for (unsigned m = 0; m < a->moves; m++)
+        trial_destroy(&a->moved[m]);
+    free(a->moved);
+    free(a->scratch);
     trial_destroy(&a->still);
     subject_destroy(&a->subject);
 }
@@ -184,19 +199,20 @@ static double longest_dim(const struct trial *t)
     return (double)longest;
 }
 
-bool answers_find(struct expected *out, const struct answers *a, const struct trial *t,
-                  uint32_t param)
+bool answers_find(struct expected *out, struct answers *a, const struct trial *t, uint32_t param)
 {
     uint32_t i = find_param(&a->subject, t->subject->params[param].name);
     if (i == UINT32_MAX)
         return false;
     *out = (struct expected){
         .still = &a->still.params[i].after,
+        .moved = a->scratch,
+        .moves = a->moves,
         .reduction = longest_dim(t),
     };
-    for (int b = 0; b < 3; b++) {
+    for (int b = 0; b < 3; b++)
         out->bounds[b] = &a->biased[b].params[i].after;
-        out->moved[b] = &a->moved[b].params[i].after;
-    }
+    for (unsigned m = 0; m < a->moves; m++)
+        a->scratch[m] = &a->moved[m].params[i].after;
     return out->bounds[0]->count == t->params[param].after.count;
 }

@@ -21,7 +21,10 @@ void references_close(struct references *r);
 struct answers {
     struct subject subject; /* the reference operator */
     struct trial biased[3];
-    struct trial still, moved[3]; /* all generics f64; inputs as they are, inputs moved */
+    struct trial still;  /* all generics f64: nothing is rounded */
+    struct trial *moved; /* the same with one input moved: two for each float input */
+    unsigned moves;
+    const struct tensor **scratch; /* what expected.moved of the last answers_find points to */
 };
 
 /* Runs the reference of t's operator. False with a reason; destroy is safe either way. */
@@ -29,9 +32,9 @@ bool answers_create(struct answers *out, const struct references *r, const struc
                     struct tensor_error *error);
 void answers_destroy(struct answers *a);
 
-/* What is expected of one tensor of the trial; false: the reference does not have it. */
-bool answers_find(struct expected *out, const struct answers *a, const struct trial *t,
-                  uint32_t param);
+/* What is expected of one tensor of the trial, valid until the next call; false: the reference does
+ * not have it. */
+bool answers_find(struct expected *out, struct answers *a, const struct trial *t, uint32_t param);
 
 /* A call of `reference` with the inputs of t, floats as f64. smooth: all generics f64, so that nothing
  * is rounded. Used for gradients too. */

@@ -79,7 +79,7 @@ static double finite_or_zero(double value)
 static struct row check_row(const struct tensor *actual, const struct expected *e, size_t first,
                             size_t width)
 {
-    double error = 0, reference = 0, moved[3] = {0}, most = -1;
+    double error = 0, reference = 0, moved = 0, most = -1;
     struct row row = {.worst = first};
     for (size_t i = first; i < first + width; i++) {
         double by = miss(actual, e, i);
@@ -90,14 +90,13 @@ static struct row check_row(const struct tensor *actual, const struct expected *
         double r = finite_or_zero(tensor_get(e->bounds[1], i));
         error += by * by;
         reference += r * r;
-        for (int m = 0; e->still && m < 3; m++) {
+        for (unsigned m = 0; m < e->moves; m++) {
             double k = finite_or_zero(tensor_get(e->moved[m], i) - tensor_get(e->still, i));
-            moved[m] += k * k;
+            moved += k * k / 2;
         }
     }
     row.error = sqrt(error);
-    row.allowed = fmax(relative_tolerance(e->reduction) * sqrt(reference),
-                       8.0 * sqrt(fmax(moved[0], fmax(moved[1], moved[2]))));
+    row.allowed = fmax(relative_tolerance(e->reduction) * sqrt(reference), 8.0 * sqrt(moved));
     return row;
 }
 

@@ -7,8 +7,9 @@
  *     max( min(1e-5, 2^-24 (32 + 8 sqrt(n))) ||r||,  8 ||k|| )
  *
  * where r is the row of the reference, n the longest reduction that the operator can have, and k what
- * the reference moves by when every input moves by half a unit in the last place of f32, the largest of
- * three random such moves: no f32 arithmetic can do much better. Integers and booleans are exact. */
+ * the reference moves by when the inputs move at random by at most half a unit in the last place of
+ * f32: no f32 arithmetic can do much better. Each input tensor is moved by itself, twice; the moves of
+ * the row are added in quadrature. Integers and booleans are exact. */
 #ifndef LDSL_TOLERANCE_H
 #define LDSL_TOLERANCE_H
 
@@ -17,11 +18,11 @@
 /* What is known about the right result of one tensor. All have its shape; f64 where it is a float,
  * else its own dtype. */
 struct expected {
-    const struct tensor
-        *bounds[3];             /* results under the three roundings: lo and hi are their range */
-    const struct tensor *still; /* without any rounding; NULL: no k */
-    const struct tensor *moved[3]; /* the same from moved inputs */
-    double reduction;              /* n */
+    const struct tensor *bounds[3]; /* under the three roundings: lo and hi are their range */
+    const struct tensor *still;     /* without any rounding */
+    const struct tensor **moved;    /* the same, two moves of each input: see answers.moves */
+    unsigned moves;                 /* 0: k is 0 */
+    double reduction;               /* n */
 };
 
 struct verdict {
