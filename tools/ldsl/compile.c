@@ -317,7 +317,7 @@ static void describe_kernel(const ldsl_artifact *artifact)
            info.slot_count);
     if (info.scratch_bytes)
         printf(", %llu bytes of tile memory a thread", (unsigned long long)info.scratch_bytes);
-    printf("\n  %s\n", info.variant);
+    printf("%s%s\n", *info.variant ? "\n  " : "", info.variant);
 }
 
 static int write_result(struct cli *cli, const struct options *o, const struct stage *stage,
