@@ -25,22 +25,22 @@ void plot_destroy(struct plot *p)
  * path needs quoting. */
 static void write_program(FILE *out, const struct plot *p)
 {
-    fprintf(
-        out,
-        "set terminal svg size 900,%u font 'sans,11' background 'white'\n"
-        "set style fill solid 0.9\n"
-        "set xlabel 'GB/s'\n"
-        "set xrange [0:*]\n"
-        "set yrange [-0.7:%u-0.3]\n"
-        "set ytics scale 0\n"
-        "set grid xtics\n"
-        "set key outside top\n"
-        "set lmargin 48\n"
-        "set border 3\n"
-        "plot '-' using (0):($0):(0):1:($0-0.35):($0+0.35):ytic(2) with boxxyerror "
-        "title 'operator' lc rgb '#3465a4', "
-        "'-' using 1:0 with points title 'copy of the same bytes' pt 2 ps 1.2 lc rgb '#cc0000'\n",
-        120 + 26 * p->count, p->count);
+    fprintf(out,
+            "set terminal svg size 900,%u font 'sans,11' background 'white'\n"
+            "set style fill solid 0.9\n"
+            "set xlabel 'GB/s'\n"
+            "set xrange [0:*]\n"
+            "set yrange [-0.7:%u-0.3]\n"
+            "set ytics scale 0\n"
+            "set grid xtics\n"
+            "set key outside top center horizontal\n"
+            "set lmargin 48\n"
+            "set border 3\n"
+            "plot '-' using (0):($0):(0):1:($0-0.35):($0+0.35):ytic(2) with boxxyerror "
+            "title 'operator' lc rgb '#3465a4', "
+            "'-' using 1:($0-0.42):(0):(0.84) with vectors nohead title 'copy of the same bytes' "
+            "lw 2 lc rgb '#cc0000'\n",
+            120 + 26 * p->count, p->count);
     for (unsigned i = p->count; i-- > 0;) {
         fprintf(out, "%.6g \"", p->rows[i].value);
         for (const char *c = p->rows[i].label; *c; c++)
