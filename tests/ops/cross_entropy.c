@@ -40,7 +40,7 @@ static void confident_rows_keep_their_gradient(void **state)
     op_tensor(&call, "loss", LDSL_F32, &loss, 0);
     op_tensor(&call, "dz", LDSL_BF16, dz, 2, N, V);
     leave_out(&call, (const char *const[]){"weight", "z_loss", "accuracy", "predicted", "top",
-                                           "mass", NULL});
+                                           "rest", NULL});
     op_run(*state, &call);
 
     double rest = (V - 1) * exp(-14.0);
@@ -72,7 +72,7 @@ static void nothing_is_divided_when_all_rows_are_ignored(void **state)
     op_tensor(&call, "accuracy", LDSL_F32, &accuracy, 0);
     op_tensor(&call, "predicted", LDSL_I64, predicted, 1, N);
     op_tensor(&call, "dz", LDSL_F32, dz, 2, N, V);
-    leave_out(&call, (const char *const[]){"top", "mass", NULL});
+    leave_out(&call, (const char *const[]){"top", "rest", NULL});
     op_run(*state, &call);
 
     assert_true(loss == 0 && z_loss == 0 && accuracy == 0);
@@ -96,7 +96,7 @@ static void logits_are_only_read_without_a_gradient(void **state)
     op_tensor(&call, "target", LDSL_I64, target, 1, N);
     op_tensor(&call, "loss", LDSL_F32, &loss, 0);
     leave_out(&call, (const char *const[]){"weight", "z_loss", "accuracy", "predicted", "top",
-                                           "mass", "dz", NULL});
+                                           "rest", "dz", NULL});
     op_run(*state, &call);
     assert_memory_equal(z, kept, sizeof z);
 }
@@ -112,7 +112,7 @@ static void a_class_out_of_range_gives_nan_and_harms_no_other_row(void **state)
     op_tensor(&call, "target", LDSL_I64, target, 1, N);
     op_tensor(&call, "loss", LDSL_F32, loss, 1, N);
     leave_out(&call, (const char *const[]){"weight", "z_loss", "accuracy", "predicted", "top",
-                                           "mass", "dz", NULL});
+                                           "rest", "dz", NULL});
     op_run(*state, &call);
     for (int i = 0; i < N; i++)
         assert_int_equal(isnan(loss[i]) != 0, target[i] < 0 || target[i] >= V);
@@ -133,7 +133,7 @@ static void the_first_of_equal_classes_is_predicted(void **state)
     op_tensor(&call, "loss", LDSL_F32, loss, 1, N);
     op_tensor(&call, "accuracy", LDSL_F32, hit, 1, N);
     op_tensor(&call, "predicted", LDSL_I64, predicted, 1, N);
-    leave_out(&call, (const char *const[]){"weight", "z_loss", "top", "mass", "dz", NULL});
+    leave_out(&call, (const char *const[]){"weight", "z_loss", "top", "rest", "dz", NULL});
     op_run(*state, &call);
     for (int i = 0; i < N; i++) {
         assert_int_equal(predicted[i], 100 + i);
@@ -144,7 +144,7 @@ static void the_first_of_equal_classes_is_predicted(void **state)
 /* The gradient made in the forward and rescaled, and the one made in the backward, agree. */
 static void both_ways_to_the_gradient_agree(void **state)
 {
-    static float z[N * V], forward[N * V], backward[N * V], top[N], mass[N];
+    static float z[N * V], forward[N * V], backward[N * V], top[N], rest[N];
     static int64_t target[N];
     float loss, up = 0.37f;
     fill_uniform(z, N * V, -3, 3, 6);
@@ -157,7 +157,7 @@ static void both_ways_to_the_gradient_agree(void **state)
     op_number(&call, "label_smoothing", 0.1);
     op_tensor(&call, "loss", LDSL_F32, &loss, 0);
     op_tensor(&call, "top", LDSL_F32, top, 1, N);
-    op_tensor(&call, "mass", LDSL_F32, mass, 1, N);
+    op_tensor(&call, "rest", LDSL_F32, rest, 1, N);
     op_tensor(&call, "dz", LDSL_F32, forward, 2, N, V);
     leave_out(&call, (const char *const[]){"weight", "z_loss", "accuracy", "predicted", NULL});
     op_run(*state, &call);
@@ -172,7 +172,7 @@ static void both_ways_to_the_gradient_agree(void **state)
     op_tensor(&later, "target", LDSL_I64, target, 1, N);
     op_absent(&later, "weight");
     op_tensor(&later, "top", LDSL_F32, top, 1, N);
-    op_tensor(&later, "mass", LDSL_F32, mass, 1, N);
+    op_tensor(&later, "rest", LDSL_F32, rest, 1, N);
     op_tensor(&later, "dloss", LDSL_F32, &up, 0);
     op_number(&later, "softcap", 4.0);
     op_number(&later, "label_smoothing", 0.1);
