@@ -5,6 +5,7 @@
 
 struct address {
     LLVMValueRef pointer; /* of the first lane */
+    LLVMValueRef start;   /* the same where the leaf's loop begins */
     LLVMValueRef lanes;   /* offsets of the lanes from it, in elements; NULL: contiguous or fixed */
     bool contiguous;
     unsigned width;
@@ -118,6 +119,8 @@ static struct address make_address(struct gen *g, struct ir_node *n, unsigned wi
         a.lanes = NULL;
     a.pointer = g->tensors[n->attr.tensor];
     for (unsigned level = 0; level <= g->at; level++) {
+        if (g->leaf != IR_NO_AXIS && level == g->axes[g->leaf].level)
+            a.start = a.pointer;
         if (!s.at[level] || gen_is_zero(s.at[level]))
             continue;
         unsigned back = gen_go(g, level);
@@ -238,18 +241,82 @@ LLVMValueRef gen_load(struct gen *g, struct ir_node *n, unsigned width)
     return to_value(g, t->elem, v);
 }
 
-static bool is_stream(const struct ir_node *n)
-{
-    return n->attr.kind == IR_CACHE_STREAM;
-}
-
 static void plain_store(struct gen *g, const struct ir_node *n, LLVMValueRef v, LLVMValueRef p)
 {
     const struct ir_tensor *t = tensor_of(g, n);
     LLVMValueRef st = LLVMBuildStore(g->b, v, p);
     LLVMSetAlignment(st, element_bytes(t->elem));
     mark(g, st, n->attr.tensor);
-    (void)is_stream;
+}
+
+/* ---- stores past the caches -------------------------------------------------------------------- */
+
+#define STREAM_BYTES ((int64_t)16 << 20)
+#define LINE         64
+
+/* A large result that this kernel does not read is gone from the caches before anybody wants it;
+ * writing around them saves reading each line first. NULL: the size is not known up front. */
+static LLVMValueRef is_large(struct gen *g, uint8_t tensor)
+{
+    const struct ir_tensor *t = &g->f->tensors.data[tensor];
+    if (g->streamed[tensor])
+        return g->stream[tensor];
+    g->streamed[tensor] = true;
+    if (!g->x86 || t->access != IR_OUT || g->plan->loaded[tensor])
+        return NULL;
+    for (uint32_t d = 0; d < t->rank; d++)
+        if (!plan_of(g->plan, t->dims[d])->invariant)
+            return NULL;
+    unsigned back = gen_go(g, 0);
+    LLVMValueRef bytes = gen_index(g, element_bytes(t->elem));
+    for (uint32_t d = 0; d < t->rank; d++)
+        bytes = LLVMBuildMul(g->b, bytes, gen_value(g, t->dims[d]), "");
+    g->stream[tensor] = LLVMBuildICmp(g->b, LLVMIntSGE, bytes, gen_index(g, STREAM_BYTES), "large");
+    gen_go(g, back);
+    return g->stream[tensor];
+}
+
+/* Such stores want whole aligned lines: true if the leaf's first address is at one. */
+static LLVMValueRef may_stream(struct gen *g, const struct ir_node *n, const struct address *a)
+{
+    const struct ir_tensor *t = tensor_of(g, n);
+    LLVMValueRef large = NULL;
+    if (a->start && a->width * element_bytes(t->elem) % LINE == 0)
+        large = is_large(g, n->attr.tensor);
+    if (!large)
+        return NULL;
+    unsigned back = gen_go(g, g->axes[g->leaf].level - 1);
+    LLVMValueRef at = LLVMBuildPtrToInt(g->b, a->start, g->t_i64, "");
+    LLVMValueRef low = LLVMBuildAnd(g->b, at, gen_index(g, LINE - 1), "");
+    LLVMValueRef aligned = LLVMBuildICmp(g->b, LLVMIntEQ, low, gen_index(g, 0), "");
+    LLVMValueRef both = LLVMBuildAnd(g->b, aligned, large, "");
+    gen_go(g, back);
+    return both;
+}
+
+static void store_contiguous(struct gen *g, const struct ir_node *n, LLVMValueRef v,
+                             const struct address *a)
+{
+    LLVMValueRef stream = may_stream(g, n, a);
+    if (!stream) {
+        plain_store(g, n, v, a->pointer);
+        return;
+    }
+    g->fence = true;
+    LLVMBasicBlockRef past = gen_block(g, "past"), cached = gen_block(g, "cached");
+    LLVMBasicBlockRef done = gen_block(g, "done");
+    LLVMBuildCondBr(g->b, stream, past, cached);
+    LLVMPositionBuilderAtEnd(g->b, past);
+    LLVMValueRef st = mark(g, LLVMBuildStore(g->b, v, a->pointer), n->attr.tensor);
+    LLVMSetAlignment(st, LINE);
+    LLVMMetadataRef one = LLVMValueAsMetadata(gen_int(g, g->t_i32, 1));
+    LLVMMetadataRef hint = LLVMMDNodeInContext2(g->context, &one, 1);
+    LLVMSetMetadata(st, g->md_nontemporal, LLVMMetadataAsValue(g->context, hint));
+    LLVMBuildBr(g->b, done);
+    LLVMPositionBuilderAtEnd(g->b, cached);
+    plain_store(g, n, v, a->pointer);
+    LLVMBuildBr(g->b, done);
+    LLVMPositionBuilderAtEnd(g->b, done);
 }
 
 static void store_lanes(struct gen *g, const struct ir_node *n, LLVMValueRef v,
@@ -257,7 +324,7 @@ static void store_lanes(struct gen *g, const struct ir_node *n, LLVMValueRef v,
 {
     const struct ir_tensor *t = tensor_of(g, n);
     if (a->contiguous && !in) {
-        plain_store(g, n, v, a->pointer);
+        store_contiguous(g, n, v, a);
         return;
     }
     if (!in)

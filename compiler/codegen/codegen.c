@@ -61,6 +61,8 @@ static struct gen *new_gen(struct session *s, struct ir_func *f,
     session_on_end(s, dispose, g->llvm);
     g->cache = arena_array(&s->module, struct cached *, f->value_count + 1);
     g->tensors = arena_array(&s->module, LLVMValueRef, f->tensors.count + 1);
+    g->stream = arena_array(&s->module, LLVMValueRef, f->tensors.count + 1);
+    g->streamed = arena_array(&s->module, bool, f->tensors.count + 1);
     g->strides = arena_alloc_array(&s->module, f->tensors.count + 1, sizeof *g->strides);
     return g;
 }
@@ -74,6 +76,8 @@ static void open_module(struct gen *g)
     g->llvm->allocas = LLVMCreateBuilderInContext(g->context);
     char *triple = LLVMGetTargetMachineTriple(g->target->machine);
     LLVMSetTarget(g->module, triple);
+    g->x86 = strncmp(triple, "x86_64", 6) == 0;
+    g->avx512 = g->x86 && g->target->facts.vector_bytes == 64;
     LLVMDisposeMessage(triple);
     LLVMTargetDataRef layout = LLVMCreateTargetDataLayout(g->target->machine);
     LLVMSetModuleDataLayout(g->module, layout);
@@ -201,6 +205,7 @@ static void emit(struct gen *g)
     gen_check_begin(g);
     gen_place_storages(g);
     gen_programs(g);
+    gen_store_fence(g);
     LLVMBuildRetVoid(g->b);
     gen_pop(g);
     gen_debug_end(g);

@@ -26,20 +26,36 @@ static LLVMValueRef f32_of_bf16(struct gen *g, LLVMValueRef x)
     return gen_bits(g, bits, g->t_f32);
 }
 
+/* The upper halves of 32-bit lanes: one shuffle of two registers, where truncating takes five
+ * instructions. */
+static LLVMValueRef upper_halves(struct gen *g, LLVMValueRef bits)
+{
+    unsigned width = gen_width_of(bits);
+    LLVMValueRef lanes[1024];
+    if (width == 1 || width > 512) {
+        bits = LLVMBuildLShr(g->b, bits, ints(g, g->t_i32, 16, bits), "");
+        return LLVMBuildTrunc(g->b, bits, gen_shape(g, g->t_i16, bits), "");
+    }
+    LLVMTypeRef halves = LLVMVectorType(g->t_i16, 2 * width);
+    for (unsigned i = 0; i < width; i++)
+        lanes[i] = gen_int(g, g->t_i32, 2 * i + 1);
+    LLVMValueRef v = LLVMBuildBitCast(g->b, bits, halves, "");
+    return LLVMBuildShuffleVector(g->b, v, LLVMGetPoison(halves), LLVMConstVector(lanes, width),
+                                  "");
+}
+
 /* Adding 0x7fff, plus one if the kept part is odd, carries exactly when rounding up. NaN could lose
  * its payload's upper bits or carry into the sign: it becomes quiet by setting a bit instead. */
 static LLVMValueRef bf16_of_f32(struct gen *g, LLVMValueRef x)
 {
     LLVMBuilderRef b = g->b;
     LLVMValueRef bits = gen_bits(g, x, g->t_i32);
-    LLVMValueRef high = LLVMBuildLShr(b, bits, ints(g, g->t_i32, 16, x), "");
-    LLVMValueRef odd = LLVMBuildAnd(b, high, ints(g, g->t_i32, 1, x), "");
+    LLVMValueRef odd = LLVMBuildAnd(b, LLVMBuildLShr(b, bits, ints(g, g->t_i32, 16, x), ""),
+                                    ints(g, g->t_i32, 1, x), "");
     LLVMValueRef up = LLVMBuildAdd(b, odd, ints(g, g->t_i32, 0x7fff, x), "");
-    LLVMValueRef rounded =
-        LLVMBuildLShr(b, LLVMBuildAdd(b, bits, up, ""), ints(g, g->t_i32, 16, x), "");
-    LLVMValueRef quiet = LLVMBuildOr(b, high, ints(g, g->t_i32, 0x40, x), "");
-    LLVMValueRef v = LLVMBuildSelect(b, is_nan(g, x), quiet, rounded, "");
-    return LLVMBuildTrunc(b, v, gen_shape(g, g->t_i16, x), "");
+    LLVMValueRef rounded = LLVMBuildAdd(b, bits, up, "");
+    LLVMValueRef quiet = LLVMBuildOr(b, bits, ints(g, g->t_i32, 0x400000, x), "");
+    return upper_halves(g, LLVMBuildSelect(b, is_nan(g, x), quiet, rounded, ""));
 }
 
 /* ---- small floats by integer arithmetic -------------------------------------------------------- */

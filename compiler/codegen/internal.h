@@ -93,6 +93,10 @@ struct gen {
 
     LLVMValueRef *tensors; /* base addresses */
     LLVMValueRef (*strides)[IR_MAX_RANK];
+    bool x86, avx512;
+    bool *streamed;       /* by tensor: `stream` has been found */
+    LLVMValueRef *stream; /* by tensor: large enough to be written past the caches; NULL: never */
+    bool fence;           /* something is: the entry ends with a store fence */
     LLVMValueRef scratch, report, program;
     LLVMValueRef nowhere; /* harmless memory for accesses that do not take place */
     LLVMBasicBlockRef program_end;
@@ -116,6 +120,7 @@ LLVMTypeRef gen_memory_type(const struct gen *g, enum ir_elem e); /* in memory: 
 LLVMTypeRef gen_wide(LLVMTypeRef t, unsigned width);
 LLVMTypeRef gen_shape(const struct gen *g, LLVMTypeRef scalar, LLVMValueRef like);
 unsigned gen_width_of(LLVMValueRef v);
+void gen_store_fence(struct gen *g);
 LLVMValueRef gen_int(const struct gen *g, LLVMTypeRef t, int64_t value);
 LLVMValueRef gen_index(const struct gen *g, int64_t value);
 /* Constants of the shape of `like`. */

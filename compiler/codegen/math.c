@@ -104,6 +104,37 @@ static LLVMValueRef scale(struct gen *g, LLVMValueRef y, LLVMValueRef n)
     return y;
 }
 
+/* AVX-512 scales by a power of two in one instruction, rightly at all exponents: on 16 lanes. */
+static bool can_scale(const struct gen *g, LLVMValueRef y)
+{
+    return g->avx512 && gen_width_of(y) % 16 == 0;
+}
+
+static LLVMValueRef scale_lanes(struct gen *g, LLVMValueRef y, LLVMValueRef k)
+{
+    unsigned width = gen_width_of(y);
+    LLVMValueRef all = NULL, lanes[1024];
+    for (unsigned at = 0; at < width; at += 16) {
+        LLVMValueRef part = gen_lanes(g, y, at, 16);
+        LLVMValueRef args[] = {part, gen_lanes(g, k, at, 16), part, gen_int(g, g->t_i16, -1),
+                               gen_int(g, g->t_i32, 4)}; /* rounding as it is set */
+        part = gen_intrinsic(g, "llvm.x86.avx512.mask.scalef.ps.512", NULL, 0, args, 5);
+        if (!at) {
+            all = part;
+            continue;
+        }
+        /* Both halves as wide, then side by side. */
+        for (unsigned i = 0; i < at; i++)
+            lanes[i] = i < 16 ? gen_int(g, g->t_i32, i) : LLVMGetPoison(g->t_i32);
+        part = LLVMBuildShuffleVector(g->b, part, LLVMGetPoison(LLVMTypeOf(part)),
+                                      LLVMConstVector(lanes, at), "");
+        for (unsigned i = 0; i < at + 16; i++)
+            lanes[i] = gen_int(g, g->t_i32, i);
+        all = LLVMBuildShuffleVector(g->b, all, part, LLVMConstVector(lanes, at + 16), "");
+    }
+    return all;
+}
+
 /* ---- exp, exp2: 1.01 ulp, 1.02 ulp ------------------------------------------------------------- */
 
 /* e^r for |r| <= ln(2) / 2. */
@@ -117,20 +148,24 @@ static LLVMValueRef exp_reduced(struct gen *g, LLVMValueRef r)
 
 static LLVMValueRef gen_exp(struct gen *g, LLVMValueRef x)
 {
-    LLVMValueRef n, k;
+    LLVMValueRef n = NULL, k;
     x = clamped(g, x, -104.0, 89.0);
-    k = nearest(g, mul(g, x, f(g, 1.44269504088896341, x)), &n);
+    k = mul(g, x, f(g, 1.44269504088896341, x));
+    bool direct = can_scale(g, x);
+    k = direct ? gen_unary_intrinsic(g, "llvm.roundeven", k) : nearest(g, k, &n);
     LLVMValueRef r = gen_fma(g, k, f(g, -0.693359375, x), x);
-    r = gen_fma(g, k, f(g, 2.12194440e-4, x), r);
-    return scale(g, exp_reduced(g, r), n);
+    r = exp_reduced(g, gen_fma(g, k, f(g, 2.12194440e-4, x), r));
+    return direct ? scale_lanes(g, r, k) : scale(g, r, n);
 }
 
 static LLVMValueRef gen_exp2(struct gen *g, LLVMValueRef x)
 {
-    LLVMValueRef n, k;
+    LLVMValueRef n = NULL, k;
     x = clamped(g, x, -151.0, 129.0);
-    k = nearest(g, x, &n);
-    return scale(g, exp_reduced(g, mul(g, sub(g, x, k), f(g, 0.693147180559945309, x))), n);
+    bool direct = can_scale(g, x);
+    k = direct ? gen_unary_intrinsic(g, "llvm.roundeven", x) : nearest(g, x, &n);
+    LLVMValueRef r = exp_reduced(g, mul(g, sub(g, x, k), f(g, 0.693147180559945309, x)));
+    return direct ? scale_lanes(g, r, k) : scale(g, r, n);
 }
 
 /* ---- log, log2: 0.9 ulp, 1.2 ulp --------------------------------------------------------------- */

@@ -277,6 +277,8 @@ static void mark_block(struct plan *p, const struct ir_block *b)
             force_carried(p, n);
         if (ir_op_info(n->op)->traits & IR_WRITES)
             p->written[n->attr.tensor] = true;
+        if (ir_op_info(n->op)->traits & IR_READS)
+            p->loaded[n->attr.tensor] = true;
         for (uint32_t i = 0; i < n->region_count; i++)
             mark_block(p, n->regions[i]);
     }
@@ -347,6 +349,7 @@ struct plan *gen_plan(struct session *s, const struct ir_func *f, const struct f
     p->check = check;
     p->values = arena_array(&s->module, struct value_plan, f->value_count + 1);
     p->written = arena_array(&s->module, bool, f->tensors.count + 1);
+    p->loaded = arena_array(&s->module, bool, f->tensors.count + 1);
     init_axes(p);
     init_values(p, f->body);
     mark_block(p, f->body);

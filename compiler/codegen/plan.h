@@ -123,7 +123,7 @@ struct plan {
     struct value_plan *values; /* by id */
     axis_set single;           /* axes of which a program has exactly one element */
     uint32_t score[IR_MAX_AXIS];
-    bool *written; /* by tensor */
+    bool *written, *loaded; /* by tensor */
     VEC(struct region *) regions;
     VEC(struct unit *) units;
     VEC(struct storage *) storages;
