@@ -156,7 +156,11 @@ static struct ldsl_place place_of(struct session *s, struct span at)
     while (end < src->length && src->text[end] != '\n')
         end++;
     place.path = src->path;
-    place.line_text = arena_copy_text(&s->module, src->text + begin, end - begin);
+    if (src->shown_line != place.line) {
+        src->shown_line = place.line;
+        src->shown_text = arena_copy_text(&s->module, src->text + begin, end - begin);
+    }
+    place.line_text = src->shown_text;
     uint32_t stop = at.end < end ? at.end : end;
     place.length = stop > at.begin + 1 ? stop - at.begin : 1;
     return place;

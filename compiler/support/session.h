@@ -17,6 +17,8 @@ struct source {
     const char *text; /* NUL terminated */
     size_t length;
     VEC(uint32_t) lines; /* offset of each line's first byte; filled on first use */
+    uint32_t shown_line; /* the line a diagnostic showed last, and its text */
+    const char *shown_text;
 };
 
 struct intern_table {

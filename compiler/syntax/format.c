@@ -103,14 +103,25 @@ static uint32_t token_width(const struct layout *f, uint32_t i)
     return width;
 }
 
-static uint32_t line_width(const struct layout *f, const struct line *line)
+/* Of a line's pieces; those past a limit are not looked at. */
+static uint32_t pieces_width(const struct layout *f, const struct line *line, uint32_t limit)
 {
     uint32_t width = line->indent * STEP_COLUMNS;
-    for (uint32_t i = 0; i < line->pieces.count; i++) {
+    for (uint32_t i = 0; i < line->pieces.count && width <= limit; i++) {
         const struct piece *piece = &line->pieces.data[i];
         width += (i && piece->space) + token_width(f, piece->token);
     }
     return width;
+}
+
+static uint32_t line_width(const struct layout *f, const struct line *line)
+{
+    return pieces_width(f, line, UINT32_MAX);
+}
+
+static bool is_long(const struct layout *f, const struct line *line)
+{
+    return pieces_width(f, line, COLUMNS) > COLUMNS;
 }
 
 /* Of the tokens after `before` up to `last`, on one line. */
@@ -156,7 +167,7 @@ static uint32_t broken_level(const struct layout *f, uint32_t token)
 /* Puts down the front of a line that is too long, as often as it takes; what is left stays open. */
 static void split_long_line(struct layout *f)
 {
-    while (line_width(f, &f->line) > COLUMNS) {
+    while (is_long(f, &f->line)) {
         uint32_t at = best_break(f, &f->line);
         if (!at)
             break;

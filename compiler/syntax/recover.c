@@ -393,8 +393,9 @@ static bool has_body(const struct parse *p)
 /* Each call moves past an earlier one's place, or ends the item: recovery always ends. */
 static void choose_sync(struct parse *p, uint32_t index, bool missing_semicolon)
 {
-    if (index == p->range.end && p->last_error == index) { /* nothing left to go on with */
-        p->next = index + p->range.unclosed;
+    bool nothing_left = index == p->range.end && p->last_error == index;
+    if (nothing_left || too_many_errors(p)) {
+        p->next = p->range.end + p->range.unclosed;
         return;
     }
     bool in_block = enclosing_block(p, index) != NO_PARTNER;
