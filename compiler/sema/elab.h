@@ -93,14 +93,22 @@ struct loop {
     uint32_t regions; /* STATIC: run-time regions open when it began */
 };
 
+/* The statements after the one being elaborated: where a branch that does not return goes on. */
+struct rest {
+    const struct rest *outer;
+    const ast_block *block;
+    uint32_t from, names, scope;
+};
+
 /* An inlined function. */
 struct call {
     struct call *outer;
     const struct item *fn;
     struct place result;
     struct value value;
-    struct loop *loop; /* innermost loop around the call: return may not leave one inside */
-    uint32_t regions;
+    const struct rest *rest;
+    uint32_t regions;  /* open where the call stands: return may not leave one inside */
+    uint32_t unrolled; /* static loops open inside */
 };
 
 /* A thing whose number is not known but may stand in a linear form. */
@@ -286,7 +294,7 @@ struct value construct(struct elab *e, const struct expr *x, struct sema_item *o
 enum flow elab_block(struct elab *e, const ast_block *block); /* its own scope */
 enum flow elab_statements(struct elab *e, const ast_block *block, uint32_t from);
 void elab_return_value(struct elab *e, struct span at, const struct expr *value);
-enum flow elab_if(struct elab *e, const struct stmt *st, const ast_block *rest, uint32_t from);
+enum flow elab_if(struct elab *e, const struct stmt *st);
 enum flow elab_for(struct elab *e, const struct stmt *st);
 enum flow elab_while(struct elab *e, const struct stmt *st);
 enum flow elab_sweep(struct elab *e, const struct stmt *st);

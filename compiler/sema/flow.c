@@ -300,19 +300,43 @@ static enum flow elab_run_if(struct elab *e, const struct stmt *st, struct ir_va
 
 /* ---- if in a function whose arm returns ----------------------------------------------------- */
 
+/* Goes on after the arm: with what follows in this block, then in those around it. Names of the arm
+ * are out of sight there. */
+static enum flow elab_rest(struct elab *e, const struct rest *r)
+{
+    enum flow flow = FLOW_NEXT;
+    uint32_t count = e->names.count, scope = e->scope;
+    const struct rest *own = e->call->rest;
+    for (; r && flow == FLOW_NEXT; r = r->outer) {
+        uint32_t hidden = count - r->names;
+        struct local **saved = arena_array(&e->s->module, struct local *, hidden + 1);
+        for (uint32_t i = 0; i < hidden; i++)
+            saved[i] = e->names.data[r->names + i];
+        e->names.count = r->names;
+        e->scope = r->scope;
+        e->call->rest = r->outer;
+        flow = elab_statements(e, r->block, r->from);
+        e->names.count = r->names;
+        for (uint32_t i = 0; i < hidden; i++)
+            vec_push(&e->s->module, &e->names, saved[i]);
+    }
+    e->call->rest = own;
+    e->scope = scope;
+    return flow;
+}
+
 /* The statements after the `if` belong to the arm that does not return. */
 static struct arm elab_returning_arm(struct elab *e, const ast_block *block, struct ir_value *test,
-                                     bool holds, const ast_block *rest, uint32_t from)
+                                     bool holds)
 {
     struct outside o;
     struct arm arm = begin_arm(e, test, holds, &o);
-    uint32_t regions = e->call->regions, outer = scope_begin(e);
+    uint32_t regions = e->call->regions;
     e->call->regions = e->regions;
     e->call->value = value_poison();
-    arm.flow = elab_statements(e, block, 0);
+    arm.flow = elab_block(e, block);
     if (arm.flow == FLOW_NEXT)
-        arm.flow = elab_statements(e, rest, from);
-    scope_end(e, outer);
+        arm.flow = elab_rest(e, e->call->rest);
     arm.result = e->call->value;
     e->call->regions = regions;
     come_back(e, &o);
@@ -334,8 +358,7 @@ static bool yield_result(struct elab *e, struct span at, struct arm *arm, const 
     return good;
 }
 
-static enum flow elab_returning_if(struct elab *e, const struct stmt *st, struct ir_value *test,
-                                   const ast_block *rest, uint32_t from)
+static enum flow elab_returning_if(struct elab *e, const struct stmt *st, struct ir_value *test)
 {
     locals vars = {0};
     ir_values before = {0};
@@ -343,11 +366,12 @@ static enum flow elab_returning_if(struct elab *e, const struct stmt *st, struct
     struct ir_type types[MAX_FIELDS];
     collect_assigned(e, &st->branch.body, &vars);
     collect_assigned(e, &st->branch.no, &vars);
-    collect_assigned(e, rest, &vars);
+    for (const struct rest *r = e->call->rest; r; r = r->outer)
+        collect_assigned(e, r->block, &vars);
     current_values(e, &vars, &before);
-    arms[0] = elab_returning_arm(e, &st->branch.body, test, true, rest, from);
+    arms[0] = elab_returning_arm(e, &st->branch.body, test, true);
     set_values(e, &vars, before.data);
-    arms[1] = elab_returning_arm(e, &st->branch.no, test, false, rest, from);
+    arms[1] = elab_returning_arm(e, &st->branch.no, test, false);
     set_values(e, &vars, before.data);
     if (arms[0].flow != FLOW_RETURN || arms[1].flow != FLOW_RETURN) {
         if (!is_poison(arms[0].result) || !is_poison(arms[1].result)) {
@@ -374,7 +398,7 @@ static enum flow elab_returning_if(struct elab *e, const struct stmt *st, struct
     return FLOW_RETURN;
 }
 
-enum flow elab_if(struct elab *e, const struct stmt *st, const ast_block *rest, uint32_t from)
+enum flow elab_if(struct elab *e, const struct stmt *st)
 {
     struct value test = elab_expr(e, st->branch.test);
     if (test.kind == VALUE_CONST && test.c.kind == CONST_BOOL)
@@ -386,8 +410,8 @@ enum flow elab_if(struct elab *e, const struct stmt *st, const ast_block *rest, 
         return FLOW_NEXT;
     }
     bool returns = contains_return(&st->branch.body) || contains_return(&st->branch.no);
-    if (e->call && returns && e->call->regions == e->regions)
-        return elab_returning_if(e, st, ir, rest, from);
+    if (e->call && returns && e->call->regions == e->regions && !e->call->unrolled)
+        return elab_returning_if(e, st, ir);
     return elab_run_if(e, st, ir);
 }
 
@@ -527,6 +551,8 @@ static enum flow unroll(struct elab *e, const struct stmt *st, int64_t lo, int64
     struct loop loop = {.outer = e->loop, .kind = LOOP_STATIC, .regions = e->regions};
     enum flow flow = FLOW_NEXT;
     e->loop = &loop;
+    if (e->call)
+        e->call->unrolled++;
     for (int64_t i = lo; i < hi; i += step) {
         uint32_t outer = scope_begin(e);
         struct local *l = declare(e, st->loop.name, LOCAL_VALUE, "counter");
@@ -537,6 +563,8 @@ static enum flow unroll(struct elab *e, const struct stmt *st, int64_t lo, int64
         if (flow == FLOW_BREAK || flow == FLOW_END || flow == FLOW_RETURN || hi - i <= step)
             break;
     }
+    if (e->call)
+        e->call->unrolled--;
     e->loop = loop.outer;
     return flow == FLOW_END || flow == FLOW_RETURN ? flow : FLOW_NEXT;
 }

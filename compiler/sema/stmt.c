@@ -305,9 +305,8 @@ static enum flow elab_leave(struct elab *e, const struct stmt *st)
     return FLOW_END;
 }
 
-static enum flow elab_statement(struct elab *e, const ast_block *block, uint32_t i)
+static enum flow elab_statement(struct elab *e, const struct stmt *st)
 {
-    const struct stmt *st = block->data[i];
     e->b.at = st->at;
     switch (st->kind) {
     case STMT_LET: elab_let(e, st); return FLOW_NEXT;
@@ -317,7 +316,7 @@ static enum flow elab_statement(struct elab *e, const ast_block *block, uint32_t
     case STMT_SWEEP: return elab_sweep(e, st);
     case STMT_FOR: return elab_for(e, st);
     case STMT_WHILE: return elab_while(e, st);
-    case STMT_IF: return elab_if(e, st, block, i + 1);
+    case STMT_IF: return elab_if(e, st);
     case STMT_BREAK:
     case STMT_CONTINUE: return elab_leave(e, st);
     case STMT_RETURN: return elab_return(e, st);
@@ -343,7 +342,14 @@ enum flow elab_statements(struct elab *e, const ast_block *block, uint32_t from)
         if (!small_enough(e, block->data[i]->at))
             return FLOW_NEXT;
         bool takes_rest = block->data[i]->kind == STMT_IF;
-        enum flow flow = elab_statement(e, block, i);
+        struct rest rest = {NULL, block, i + 1, e->names.count, e->scope};
+        if (e->call) {
+            rest.outer = e->call->rest;
+            e->call->rest = &rest;
+        }
+        enum flow flow = elab_statement(e, block->data[i]);
+        if (e->call)
+            e->call->rest = rest.outer;
         if (flow == FLOW_NEXT)
             continue;
         if (i + 1 < block->count && !takes_rest && e->warn)

@@ -1,0 +1,99 @@
+/* Variants by text: parsing, defaults, canonical order, messages. */
+#include "unit/sema/elaborate.h"
+
+static const char header[] =
+    "enum Mode { slow, fast, wild }\n"
+    "kernel k<T: float, W: {i8, u8}>(x: tensor<T>[R, D], w: tensor<W>[D]?,\n"
+    "    y: out tensor<T>[R, D], const mode: Mode, const deep: bool,\n"
+    "    const n: index in {2, 4}, const s: f32 in {0.5, 2.0})\n"
+    "  specialize D % 8 == 0, align(x, 16);\n"
+    "  specialize R == 1;\n"
+    "  meta BD = fit(D), twice = 2 * n;\n"
+    "  tune {\n"
+    "    BR in {1, 2}; persistent in {false, true}; raster in {rows, grouped8};\n"
+    "    default { BR = 2, persistent = true } where dev.is_gpu;\n"
+    "    default { BR = 1, persistent = false, raster = grouped8 };\n"
+    "  }\n"
+    "{\n"
+    "  grid axis r in 0 .. R tile BR;\n"
+    "  axis c in 0 .. D tile fit(D) parts p;\n"
+    "  y[r, c] = x[r, c];\n"
+    "}\n";
+
+static const char *text_of(struct front *f, const char *kernel, const char *text)
+{
+    struct bindings b;
+    const char *out = "";
+    if (!sema_parse_bindings(f->m, kernel, text, &b)) {
+        diag_flush(&f->s);
+        return NULL;
+    }
+    for (uint32_t i = 0; i < b.count; i++)
+        out = arena_printf(&f->s.module, "%s%s=%lld ", out, b.list[i].name,
+                           (long long)b.list[i].value);
+    return out;
+}
+
+static void test_defaults(void **state)
+{
+    struct front f;
+    (void)state;
+    front_begin(&f, header);
+    assert_string_equal(text_of(&f, "k", ""),
+                        "T=9 W=1 mode=0 deep=0 n=2 s=4602678819172646912 w?=1 specialize.0=0 "
+                        "specialize.1=0 BD=1024 twice=4 fit.c=1024 BR=1 persistent=0 raster=1 ");
+    front_end(&f);
+}
+
+static void test_given(void **state)
+{
+    struct front f;
+    (void)state;
+    front_begin(&f, header);
+    assert_string_equal(
+        text_of(&f, "k",
+                "raster=rows, BR=2,parts.p=16,w?=0,T=bf16,W=u8,mode=wild,deep=true,n=4,"
+                "s=2,specialize.1=1,BD=5120,fit.c=2048,persistent=1"),
+        "T=10 W=5 mode=2 deep=1 n=4 s=4611686018427387904 w?=0 specialize.0=0 "
+        "specialize.1=1 BD=5120 twice=8 fit.c=2048 BR=2 persistent=1 raster=0 "
+        "parts.p=16 ");
+    front_end(&f);
+}
+
+static void test_wrong(void **state)
+{
+    static const struct {
+        const char *text, *message;
+    } rows[] = {
+        {"T=f64",         "T of k cannot be \"f64\"; it is one of: f16, bf16, f32"          },
+        {"mode=fats",     "mode of k cannot be \"fats\"; it is one of: Mode.slow, Mode.fast"},
+        {"n=3",           "n of k cannot be \"3\"; it is one of: 2, 4"                      },
+        {"s=0.75",        "s of k cannot be \"0.75\"; it is one of: 0.5, 2"                 },
+        {"BQ=1",          "k has nothing to bind called BQ"                                 },
+        {"BR",            "\"BR\" is not name=value"                                        },
+        {"BD=0",          "BD of k cannot be \"0\""                                         },
+        {"BD=9999999999", "BD of k cannot be \"9999999999\""                                },
+    };
+    struct front f;
+    (void)state;
+    for (unsigned i = 0; i < sizeof rows / sizeof *rows; i++) {
+        front_begin(&f, header);
+        assert_null(text_of(&f, "k", rows[i].text));
+        assert_has(f.messages, rows[i].message);
+        front_end(&f);
+    }
+    front_begin(&f, header);
+    assert_null(text_of(&f, "kk", ""));
+    assert_has(f.messages, "there is no kernel called kk");
+    front_end(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_given),
+        cmocka_unit_test(test_wrong),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
