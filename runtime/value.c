@@ -107,7 +107,7 @@ bool rt_value_fits(struct rt_value v, enum ldsl_dtype dtype)
 {
     struct rt_value c = rt_value_cast(v, dtype);
     if (v.is_float && kind_of(dtype) == 'F')
-        return true; /* a number is rounded, that is what float parameters are for */
+        return isinf(v.f) || !isinf(c.f); /* rounding is what floats are for; overflow is not */
     if (v.is_float)
         return (double)c.i == v.f;
     if (kind_of(dtype) == 'F')
