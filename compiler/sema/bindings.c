@@ -418,6 +418,52 @@ static bool slot_default(const struct const_scope *scope, const struct item *k,
     return false;
 }
 
+static bool is_choice(struct sema_module *m, const struct ast_param *p, int64_t value)
+{
+    const_values choices = {0};
+    if (!param_choices(m, p, &choices))
+        return true;
+    for (uint32_t i = 0; i < choices.count; i++)
+        if (binding_of_const(choices.data[i]) == value)
+            return true;
+    return false;
+}
+
+/* Whether a slot may have the value. A meta that is no fit has only its own. */
+static bool is_legal(const struct const_scope *scope, const struct slot *slot, int64_t value)
+{
+    int64_t own = value;
+    switch (slot->kind) {
+    case SLOT_GENERIC:
+        return value >= 0 && value < IR_ELEM_COUNT &&
+               (generic_set(scope->m, slot->generic) >> value & 1);
+    case SLOT_CONST: return is_choice(scope->m, slot->param, value);
+    case SLOT_PRESENT:
+    case SLOT_SPECIALIZE: return value == 0 || value == 1;
+    case SLOT_META:
+        if (!is_fit(slot->meta->value))
+            return !meta_default(scope, slot->meta, &own) || own == value;
+        return value >= 1 && value <= FIT_MAX;
+    case SLOT_FIT:
+    case SLOT_PARTS: return value >= 1 && value <= FIT_MAX;
+    case SLOT_SAME: /* kernel.c knows the tensors */
+    case SLOT_TUNE: return true;
+    }
+    return false;
+}
+
+static bool bind_slot(const struct const_scope *scope, const struct item *k,
+                      const struct slot *slot, const struct bindings *given, struct binding *out)
+{
+    *out = (struct binding){.name = slot->name};
+    if (!find_binding(given, slot->name, &out->value))
+        return slot_default(scope, k, slot, &out->value);
+    if (is_legal(scope, slot, out->value))
+        return true;
+    return diag_error(scope->m->s, k->name.at, DIAG_BAD_BINDING, "%s of %s cannot be %lld",
+                      slot->name, k->name.text, (long long)out->value);
+}
+
 bool complete_bindings(struct sema_module *m, const struct item *k, const struct bindings *given,
                        struct bindings *out)
 {
@@ -427,15 +473,15 @@ bool complete_bindings(struct sema_module *m, const struct item *k, const struct
     slots_of(m, k, &all);
     for (uint32_t i = 0; i < all.count; i++) {
         const struct slot *slot = &all.data[i];
-        struct binding b = {.name = slot->name};
+        struct binding b;
+        int64_t asked;
+        bool optional = slot->kind == SLOT_PARTS || slot->kind == SLOT_SAME;
         struct bindings sofar = {list.data, list.count};
         struct header_scope header = {m, k, &sofar};
         struct const_scope scope = header_const_scope(&header, true);
-        bool bound = find_binding(given, slot->name, &b.value);
-        if ((slot->kind == SLOT_PARTS || slot->kind == SLOT_SAME) && !bound)
+        if (optional && !find_binding(given, slot->name, &asked))
             continue;
-        if (!bound && !slot_default(&scope, k, slot, &b.value))
-            good = false;
+        good &= bind_slot(&scope, k, slot, given, &b);
         vec_push(&m->s->module, &list, b);
     }
     *out = (struct bindings){list.data, list.count};
@@ -459,17 +505,6 @@ static bool parse_truth(const char *text, int64_t *out)
     bool yes = strcmp(text, "1") == 0 || strcmp(text, "true") == 0;
     *out = yes;
     return yes || strcmp(text, "0") == 0 || strcmp(text, "false") == 0;
-}
-
-static bool is_choice(struct sema_module *m, const struct ast_param *p, int64_t value)
-{
-    const_values choices = {0};
-    if (!param_choices(m, p, &choices))
-        return true;
-    for (uint32_t i = 0; i < choices.count; i++)
-        if (binding_of_const(choices.data[i]) == value)
-            return true;
-    return false;
 }
 
 static bool parse_const(struct sema_module *m, const struct ast_param *p, const char *text,

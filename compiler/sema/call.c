@@ -133,6 +133,9 @@ static bool may_inline(struct elab *e, struct span at, const struct item *fn)
                        c == e->call ? "" : " through other functions");
             return diag_note(e->s, fn->name.at, "functions are inlined, so this would never end");
         }
+    if (fn->generics.count > MAX_ARGS)
+        return diag_error(e->s, fn->name.at, DIAG_TOO_LARGE, "a function has at most %d generics",
+                          MAX_ARGS);
     if (e->calls < MAX_CALLS)
         return true;
     return diag_error(e->s, at, DIAG_TOO_LARGE, "more than %d functions call each other",
@@ -177,7 +180,7 @@ struct value inline_fn(struct elab *e, struct span at, struct sema_item *fn,
     struct elab saved = *e;
     struct call call = {.outer = e->call, .fn = ast, .regions = e->regions};
     enum ir_elem types[MAX_ARGS];
-    if (count != ast->params.count || ast->generics.count > MAX_ARGS || !may_inline(e, at, ast))
+    if (count != ast->params.count || !may_inline(e, at, ast))
         return value_poison();
     for (uint32_t i = 0; i < ast->generics.count; i++)
         if (!deduce(e, at, fn, &ast->generics.data[i], args, spans, &types[i]))
@@ -235,7 +238,7 @@ struct value construct(struct elab *e, const struct expr *x, struct sema_item *o
     const struct expr *exprs[MAX_ARGS];
     struct place record = {.kind = PLACE_STRUCT, .of = of};
     struct ir_type types[MAX_FIELDS];
-    if (struct_size(of) > MAX_FIELDS || !match_args(e, x, of->ast, exprs))
+    if (!check_fields(e->s, of->ast) || !match_args(e, x, of->ast, exprs))
         return value_poison();
     place_types(&record, types);
     struct ir_value **parts = arena_array(&e->s->module, struct ir_value *, struct_size(of));

@@ -350,18 +350,8 @@ static void check_duplicates(struct session *s, const ast_params *params, const 
 
 static void check_struct(struct sema_item *item)
 {
-    struct session *s = item->module->s;
-    const struct item *of = item->ast;
-    enum ir_elem elem;
-    check_duplicates(s, &of->params, of->name.text);
-    if (of->params.count > MAX_FIELDS)
-        diag_error(s, of->name.at, DIAG_TOO_LARGE, "a struct has at most %d fields", MAX_FIELDS);
-    for (uint32_t i = 0; i < of->params.count; i++) {
-        const struct type_expr *t = of->params.data[i].type;
-        if (t->kind == TYPE_NAME && !t->module.text && elem_named(t->name.text, &elem))
-            continue;
-        diag_error(s, t->at, DIAG_BAD_TYPE, "a field is a number or a bool");
-    }
+    check_duplicates(item->module->s, &item->ast->params, item->ast->name.text);
+    check_fields(item->module->s, item->ast);
 }
 
 static void check_kernel(struct sema_item *item)

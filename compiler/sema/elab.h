@@ -182,6 +182,8 @@ static inline bool is_poison(struct value v)
 bool is_literal(struct value v, bool *is_float);
 axis_set value_axes(struct value v);
 uint32_t struct_size(const struct sema_item *of);
+/* True if the struct's fields are scalars and not too many; reports otherwise. */
+bool check_fields(struct session *s, const struct item *of);
 /* "f32[r, c]", "an integer literal", "Casting". */
 const char *value_text(struct elab *e, struct value v);
 const char *axes_text(struct elab *e, axis_set axes);            /* "r, c" */

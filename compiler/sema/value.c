@@ -435,6 +435,21 @@ static struct place bad_type(struct elab *e, const struct type_expr *t)
     return (struct place){.kind = PLACE_POISON};
 }
 
+bool check_fields(struct session *s, const struct item *of)
+{
+    enum ir_elem elem;
+    bool good = true;
+    if (of->params.count > MAX_FIELDS)
+        good = diag_error(s, of->name.at, DIAG_TOO_LARGE, "a struct has at most %d fields",
+                          MAX_FIELDS);
+    for (uint32_t i = 0; i < of->params.count; i++) {
+        const struct type_expr *t = of->params.data[i].type;
+        if (t->kind != TYPE_NAME || t->module.text || !elem_named(t->name.text, &elem))
+            good = diag_error(s, t->at, DIAG_BAD_TYPE, "a field is a number or a bool");
+    }
+    return good;
+}
+
 static struct place resolve_name(struct elab *e, const struct type_expr *t)
 {
     struct place place = {.kind = PLACE_ELEM, .lifts = true};
@@ -450,6 +465,8 @@ static struct place resolve_name(struct elab *e, const struct type_expr *t)
         return bad_type(e, t);
     place.kind = item->ast->kind == ITEM_ENUM ? PLACE_ENUM : PLACE_STRUCT;
     place.of = item;
+    if (place.kind == PLACE_STRUCT && !check_fields(e->s, item->ast))
+        place.kind = PLACE_POISON;
     return place;
 }
 
