@@ -117,21 +117,26 @@ void gen_mark_function(struct gen *g, LLVMValueRef fn)
         add_text_attribute(g, fn, "prefer-vector-width", "512");
 }
 
-static void open_entry(struct gen *g)
+static void open_function(struct gen *g, const char *name, LLVMTypeRef *params, unsigned count)
 {
-    LLVMTypeRef params[] = {g->t_ptr, g->t_i64, g->t_i64, g->t_ptr, g->t_ptr};
-    LLVMTypeRef type = LLVMFunctionType(g->t_void, params, 5, false);
-    g->entry = LLVMAddFunction(g->module, g->f->name, type);
+    LLVMTypeRef type = LLVMFunctionType(g->t_void, params, count, false);
+    g->entry = LLVMAddFunction(g->module, name, type);
     gen_mark_function(g, g->entry);
     add_attribute(g, 1, "noalias");
     add_attribute(g, 1, "readonly");
-    add_attribute(g, 4, "noalias");
-    g->scratch = LLVMGetParam(g->entry, 3);
-    g->report = LLVMGetParam(g->entry, 4);
     LLVMBasicBlockRef allocas = gen_block(g, "entry"), body = gen_block(g, "body");
     LLVMPositionBuilderAtEnd(g->b, allocas);
     g->alloca_end = LLVMBuildBr(g->b, body);
     LLVMPositionBuilderAtEnd(g->b, body);
+}
+
+static void open_entry(struct gen *g)
+{
+    LLVMTypeRef params[] = {g->t_ptr, g->t_i64, g->t_i64, g->t_ptr, g->t_ptr};
+    open_function(g, g->f->name, params, 5);
+    add_attribute(g, 4, "noalias");
+    g->scratch = LLVMGetParam(g->entry, 3);
+    g->report = LLVMGetParam(g->entry, 4);
     g->nowhere = gen_alloca(g, LLVMVectorType(g->t_i64, 2));
 }
 
@@ -195,8 +200,22 @@ static void make_alias_scopes(struct gen *g)
     }
 }
 
+/* The second function of a checked image. */
+static void emit_extents(struct gen *g)
+{
+    LLVMTypeRef params[] = {g->t_ptr, g->t_ptr};
+    open_function(g, arena_printf(&g->s->module, "%s.extents", g->f->name), params, 2);
+    gen_push(g, NULL);
+    load_slots(g);
+    gen_check_extents(g);
+    LLVMBuildRetVoid(g->b);
+    gen_pop(g);
+}
+
 static void emit(struct gen *g)
 {
+    if (g->options->check)
+        emit_extents(g);
     open_entry(g);
     gen_debug_begin(g);
     make_alias_scopes(g);

@@ -105,6 +105,9 @@ struct gen {
     LLVMMetadataRef *alias_scope, *alias_others; /* by tensor; the last: scratch */
     unsigned md_scope, md_noalias, md_nontemporal, md_invariant;
     LLVMMetadataRef debug_scope;
+    LLVMValueRef *writers;     /* check: shadow arrays by tensor */
+    LLVMValueRef check_values; /* check: what a failure reports */
+    LLVMValueRef race_site, unwritten_site;
     const char *complaint; /* of LLVM's code generator */
 };
 
@@ -232,5 +235,6 @@ void gen_check_bounds(struct gen *g, struct ir_node *n, LLVMValueRef inside, uns
 /* Tracks who wrote what; called with the lanes that do access memory. */
 void gen_check_touch(struct gen *g, struct ir_node *n, LLVMValueRef inside, unsigned width);
 void gen_check_begin(struct gen *g);
+void gen_check_extents(struct gen *g);
 
 #endif

@@ -59,7 +59,7 @@ static void need_operands(struct collector *c, const struct ir_node *n)
         c->unit->wide |= n->operands[i]->type.elem == IR_F64;
         need_value(c, n->operands[i], moved && i == 0);
     }
-    if (c->p->check && (ir_op_info(n->op)->attrs & IR_A_TENSOR))
+    if ((c->p->check || n->attr.flag) && (ir_op_info(n->op)->attrs & IR_A_TENSOR))
         for (uint32_t d = 0; d < c->p->f->tensors.data[n->attr.tensor].rank; d++)
             need_value(c, c->p->f->tensors.data[n->attr.tensor].dims[d], false);
 }
