@@ -2,6 +2,8 @@
  * and reads back; what it rejects is rejected with a reason. */
 #include "sema/sema.h"
 
+#include <builtin.h>
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,11 +16,18 @@ static _Noreturn void broken(const char *what)
     abort();
 }
 
-static bool no_import(void *user, struct session *s, const char *from, const char *name,
-                      const char **path, const char **text, size_t *length)
+/* Imports come from the library, so that its files are useful seeds. */
+static bool import_builtin(void *user, struct session *s, const char *from, const char *name,
+                           const char **path, const char **text, size_t *length)
 {
-    (void)user, (void)s, (void)from, (void)name, (void)path, (void)text, (void)length;
-    return false;
+    const struct builtin_file *file = builtin_find(name);
+    (void)user, (void)s, (void)from;
+    if (!file)
+        return false;
+    *path = file->path;
+    *text = file->text;
+    *length = file->length;
+    return true;
 }
 
 static void check_ir(struct session *s, const struct ir_func *f)
@@ -46,7 +55,7 @@ static void elaborate_defaults(struct session *s, struct sema_module *m)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const struct sema_loader loader = {no_import, NULL};
+    static const struct sema_loader loader = {import_builtin, NULL};
     struct session s;
     session_init(&s, NULL);
     if (setjmp(s.unwind.env))
