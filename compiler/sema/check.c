@@ -57,7 +57,8 @@ static bool dimensions_of(struct sema_module *m, const struct item *k, dimension
 }
 
 /* Elaborates the combination with the given choice in each dimension. */
-static bool check_choice(struct sema_item *item, const dimensions *dims, const uint32_t *choice)
+static bool check_choice(struct sema_item *item, const dimensions *dims, const uint32_t *choice,
+                         bool *some)
 {
     struct session *s = item->module->s;
     VEC(struct binding) list = {0};
@@ -67,7 +68,7 @@ static bool check_choice(struct sema_item *item, const dimensions *dims, const u
     }
     struct bindings bindings = {list.data, list.count};
     uint32_t errors = s->errors;
-    elab_kernel(item, &bindings, true);
+    *some |= elab_kernel(item, &bindings, true) != NULL;
     return s->errors == errors;
 }
 
@@ -82,32 +83,33 @@ static bool next_choice(const dimensions *dims, uint32_t *choice)
 }
 
 /* One failing combination is enough: the others would mostly repeat its errors. */
-static bool check_all(struct sema_item *item, const dimensions *dims, uint32_t *choice)
+static bool check_all(struct sema_item *item, const dimensions *dims, uint32_t *choice, bool *some)
 {
     do
-        if (!check_choice(item, dims, choice))
+        if (!check_choice(item, dims, choice, some))
             return false;
     while (next_choice(dims, choice));
     return true;
 }
 
 static bool check_pair(struct sema_item *item, const dimensions *dims, uint32_t *choice, uint32_t i,
-                       uint32_t j)
+                       uint32_t j, bool *some)
 {
     bool good = true;
     for (choice[i] = 0; good && choice[i] < dims->data[i].values.count; choice[i]++)
         for (choice[j] = 0; good && choice[j] < dims->data[j].values.count; choice[j]++)
             if ((choice[i] && choice[j]) || j == i + 1)
-                good = check_choice(item, dims, choice);
+                good = check_choice(item, dims, choice, some);
     choice[i] = choice[j] = 0;
     return good;
 }
 
-static bool check_pairs(struct sema_item *item, const dimensions *dims, uint32_t *choice)
+static bool check_pairs(struct sema_item *item, const dimensions *dims, uint32_t *choice,
+                        bool *some)
 {
     for (uint32_t i = 0; i < dims->count; i++)
         for (uint32_t j = i + 1; j < dims->count; j++)
-            if (!check_pair(item, dims, choice, i, j))
+            if (!check_pair(item, dims, choice, i, j, some))
                 return false;
     return true;
 }
@@ -127,7 +129,14 @@ static bool check_variants(struct sema_item *item)
         return diag_help(s, "tie generics together, or list fewer values of its const parameters");
     }
     uint32_t *choice = arena_array(&s->module, uint32_t, dims.count + 1);
-    return count <= FULL_MAX ? check_all(item, &dims, choice) : check_pairs(item, &dims, choice);
+    bool some = false;
+    bool all = count <= FULL_MAX || dims.count < 2;
+    bool good =
+        all ? check_all(item, &dims, choice, &some) : check_pairs(item, &dims, choice, &some);
+    if (good && !some && item->ast->kernel.requires.count)
+        good = diag_error(s, item->ast->kernel.requires.data[0].test->at, DIAG_FALSE_FACT,
+                          "no variant of %s keeps what it requires", item->ast->name.text);
+    return good;
 }
 
 /* ---- tune ----------------------------------------------------------------------------------- */

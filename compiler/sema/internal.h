@@ -55,6 +55,13 @@ bool const_unary(struct session *s, struct span at, enum ast_unary op, struct co
                  struct const_value *out);
 bool const_binary(struct session *s, struct span at, enum ast_binary op, struct const_value x,
                   struct const_value y, struct const_value *out);
+bool const_is_number(struct const_value v); /* or an unknown one */
+bool const_is_truth(struct const_value v);
+/* Brings two numbers to one type, as op does it; of two literals the result is one too. */
+bool const_meet(struct session *s, struct span at, enum ast_binary op, struct const_value *x,
+                struct const_value *y);
+/* x / y as the IR's div does it; y is not 0. */
+int64_t const_divide(enum ir_elem elem, int64_t x, int64_t y);
 /* A function of compile-time integers or floats by name (min, max, cdiv, abs, fit); false without a
  * report when there is none of that name. */
 bool const_has_function(const char *name);

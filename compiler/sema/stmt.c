@@ -196,8 +196,11 @@ static void elab_fact(struct elab *e, const struct stmt *st)
     const struct expr *test = st->values.data[0];
     const char *text = message_of(e, st, "assertion failed");
     struct value v = elab_expr(e, test);
-    if (v.kind == VALUE_CONST && v.c.kind == CONST_BOOL && v.c.i)
+    if (v.kind == VALUE_CONST && v.c.kind == CONST_BOOL) {
+        if (!v.c.i && !e->dead)
+            diag_error(e->s, test->at, DIAG_FALSE_FACT, "this never holds: %s", text);
         return;
+    }
     struct ir_value *ir = as_ir(e, test->at, v);
     if (!ir)
         return;

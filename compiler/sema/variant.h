@@ -57,6 +57,11 @@ struct const_scope header_const_scope(struct header_scope *h, bool device);
 bool complete_bindings(struct sema_module *m, const struct item *kernel,
                        const struct bindings *given, struct bindings *out);
 
+/* The element type of a const parameter that is no enum. */
+bool const_param_elem(const struct ast_param *p, enum ir_elem *elem);
+/* True if the value, as a binding, is one that the const parameter lists. */
+bool is_const_choice(struct sema_module *m, const struct ast_param *p, int64_t value);
+
 /* The kernel of that name; NULL after reporting. */
 struct sema_item *find_kernel(struct sema_module *m, const char *name);
 
