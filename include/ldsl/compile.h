@@ -51,7 +51,7 @@ typedef struct ldsl_options {
 #define LDSL_OPTIONS_INIT {.target = "cpu:native"}
 
 /* Compiles. On LDSL_OK *out is owned by the caller (ldsl_artifact_free); else *out is NULL and the
- * sink has been told why. */
+ * sink has been told why. LDSL_EMIT_CHECK gives no artifact: *out is NULL. */
 LDSL_API enum ldsl_status ldsl_compile(ldsl_artifact **out, const ldsl_source *source,
                                        const ldsl_options *options, const struct ldsl_sink *sink);
 
