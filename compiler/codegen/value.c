@@ -110,10 +110,12 @@ LLVMValueRef gen_value(struct gen *g, struct ir_value *v)
     if (c && c->width == width)
         return c->value;
     unsigned level = gen_value_level(g, v);
+    LLVMMetadataRef line = LLVMGetCurrentDebugLocation2(g->b);
     unsigned back = gen_go(g, level < g->at ? level : g->at);
     LLVMValueRef value = gen_splat(g, make_value(g, v, width), width);
     set_at(g, v, value, g->at);
     gen_go(g, back);
+    LLVMSetCurrentDebugLocation2(g->b, line);
     return value;
 }
 
