@@ -99,13 +99,20 @@ static void add_factor(struct cases *c, uint8_t *levels, enum factor_kind kind, 
     c->factors[c->factor_count++] = (struct factor){.kind = kind, .index = index};
 }
 
-static void add_param_factors(struct cases *c, uint8_t *levels)
+/* A gradient may want any result of the forward, so those are all there. */
+static bool may_be_absent(const ldsl_op_param *p, unsigned flags)
+{
+    return p->kind == LDSL_KIND_TENSOR && p->optional &&
+           !(flags & CASES_GRADIENT && p->role == LDSL_PARAM_OUTPUT);
+}
+
+static void add_param_factors(struct cases *c, uint8_t *levels, unsigned flags)
 {
     for (uint32_t i = 0; i < c->subject->info.param_count; i++) {
         const ldsl_op_param *p = &c->subject->params[i];
         if (p->is_const)
             add_factor(c, levels, FACTOR_CHOICE, i, p->choice_count);
-        else if (p->kind == LDSL_KIND_TENSOR && p->optional)
+        else if (may_be_absent(p, flags))
             add_factor(c, levels, FACTOR_PRESENCE, i, 2);
         else if (p->kind == LDSL_KIND_SCALAR && p->sample && p->has_default)
             add_factor(c, levels, FACTOR_SCALAR, i, 2);
@@ -122,7 +129,7 @@ bool cases_create(struct cases *out, const struct subject *s, const int64_t *til
     for (uint32_t d = 0; d < s->dim_count; d++)
         add_factor(out, levels, FACTOR_DIM, d,
                    out->is_wide[d] ? out->wide_count : out->narrow_count);
-    add_param_factors(out, levels);
+    add_param_factors(out, levels, flags);
     if (!(flags & CASES_GRADIENT)) {
         for (uint32_t g = 0; g < s->generic_count; g++)
             add_factor(out, levels, FACTOR_TYPE, g, s->generics[g].count);

@@ -2,6 +2,7 @@
 
 #include "random.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -199,6 +200,24 @@ static double longest_dim(const struct trial *t)
     return (double)longest;
 }
 
+/* The root mean square of the largest float input. */
+static double input_size(const struct trial *t)
+{
+    double largest = 0;
+    for (uint32_t i = 0; i < t->subject->info.param_count; i++) {
+        const struct tensor *x = &t->params[i].before;
+        double sum = 0;
+        if (!x->count || !dtype_is_float(x->dtype))
+            continue;
+        for (size_t k = 0; k < x->count; k++) {
+            double v = tensor_get(x, k);
+            sum += isfinite(v) ? v * v : 0;
+        }
+        largest = fmax(largest, sqrt(sum / (double)x->count));
+    }
+    return largest;
+}
+
 bool answers_find(struct expected *out, struct answers *a, const struct trial *t, uint32_t param)
 {
     uint32_t i = find_param(&a->subject, t->subject->params[param].name);
@@ -209,6 +228,7 @@ bool answers_find(struct expected *out, struct answers *a, const struct trial *t
         .moved = a->scratch,
         .moves = a->moves,
         .reduction = longest_dim(t),
+        .size = input_size(t),
     };
     for (int b = 0; b < 3; b++)
         out->bounds[b] = &a->biased[b].params[i].after;

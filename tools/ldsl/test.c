@@ -163,6 +163,8 @@ static void run_case(struct session *s, struct tally *tally, struct trial *t, en
     cli_progress(s->cli, "%s: %s", tally->op, name);
     if (!good && status == LDSL_ARGUMENT) {
         tally->refused++;
+        if (s->options->verbose && (!s->cli->json_path || strcmp(s->cli->json_path, "-") != 0))
+            printf("refused %s: %s\n        %s\n", tally->op, name, ldsl_last_error());
         return;
     }
     s->ear.muted = true; /* failures become rows */

@@ -97,6 +97,7 @@ static struct row check_row(const struct tensor *actual, const struct expected *
     }
     row.error = sqrt(error);
     row.allowed = fmax(relative_tolerance(e->reduction) * sqrt(reference), 8.0 * sqrt(moved));
+    row.allowed = fmax(row.allowed, 0x1p-24 * e->size);
     return row;
 }
 

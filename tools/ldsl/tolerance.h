@@ -4,12 +4,12 @@
  * may miss that interval by u_i, one unit in the last place for 16-bit floats and nothing for wider
  * ones; the 2-norm of what it misses it by beyond that may be at most
  *
- *     max( min(1e-5, 2^-24 (32 + 8 sqrt(n))) ||r||,  8 ||k|| )
+ *     max( min(1e-5, 2^-24 (32 + 8 sqrt(n))) ||r||,  8 ||k||,  2^-24 s )
  *
  * where r is the row of the reference, n the longest reduction that the operator can have, and k what
  * the reference moves by when the inputs move at random by at most half a unit in the last place of
  * f32: no f32 arithmetic can do much better. Each input tensor is moved by itself, twice; the moves of
- * the row are added in quadrature. Integers and booleans are exact. */
+ * the row are added in quadrature. s is the size of the inputs. Integers and booleans are exact. */
 #ifndef LDSL_TOLERANCE_H
 #define LDSL_TOLERANCE_H
 
@@ -23,6 +23,7 @@ struct expected {
     const struct tensor **moved;    /* the same, two moves of each input: see answers.moves */
     unsigned moves;                 /* 0: k is 0 */
     double reduction;               /* n */
+    double size;                    /* s: root mean square of the largest float input */
 };
 
 struct verdict {

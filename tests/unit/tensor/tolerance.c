@@ -137,6 +137,25 @@ static void ill_conditioned_rows_get_what_they_need(void **state)
     close_world(&w);
 }
 
+static void structural_zeros_keep_rounding_of_the_inputs_size(void **state)
+{
+    (void)state;
+    struct world w;
+    open_world(&w, LDSL_F32);
+    for (size_t i = 0; i < WIDTH; i++) {
+        for (int b = 0; b < 3; b++)
+            tensor_set(&w.bounds[b], i, 0.0);
+        tensor_set(&w.actual, i, 0.0);
+    }
+    tensor_set(&w.actual, 1, 1e-8);
+    assert_false(passes(&w));
+    w.expected.size = 1;
+    assert_true(passes(&w));
+    tensor_set(&w.actual, 1, 1e-7);
+    assert_false(passes(&w));
+    close_world(&w);
+}
+
 static void special_values_stand_where_they_should(void **state)
 {
     (void)state;
@@ -180,6 +199,7 @@ int main(void)
         cmocka_unit_test(sixteen_bits_have_one_unit_in_the_last_place),
         cmocka_unit_test(results_between_the_roundings_are_right),
         cmocka_unit_test(ill_conditioned_rows_get_what_they_need),
+        cmocka_unit_test(structural_zeros_keep_rounding_of_the_inputs_size),
         cmocka_unit_test(special_values_stand_where_they_should),
         cmocka_unit_test(integers_are_exact),
     };
