@@ -100,6 +100,14 @@ static bool check_symbol(struct reader *r, const struct owner *o, uint32_t symbo
     return in_range(o->scope->symbols, symbol) || damaged(r, "a symbol lies outside its scope");
 }
 
+/* The same, of a kind: what a let sets is never what a generic or a shape sets. */
+static bool check_symbol_kind(struct reader *r, const struct owner *o, uint32_t symbol,
+                              enum ldsl_symbol_kind kind)
+{
+    return check_symbol(r, o, symbol) &&
+           (r->m.symbols[symbol].kind == kind || damaged(r, "a symbol is of the wrong kind"));
+}
+
 static bool check_dtype(struct reader *r, uint32_t dtype)
 {
     return dtype < LDSL_DTYPE_COUNT || damaged(r, "unknown element type");
@@ -161,7 +169,7 @@ static bool check_generics(struct reader *r, const struct owner *o)
 {
     for (uint32_t k = 0; k < o->scope->generics.count; k++) {
         const struct ldsl_module_generic *g = &r->m.generics[o->scope->generics.first + k];
-        if (!check_text(r, g->name) || !check_symbol(r, o, g->symbol))
+        if (!check_text(r, g->name) || !check_symbol_kind(r, o, g->symbol, LDSL_SYMBOL_GENERIC))
             return false;
         if (!g->dtypes || g->dtypes >> LDSL_DTYPE_COUNT)
             return damaged(r, "a generic's set of types is wrong");
@@ -214,12 +222,13 @@ static bool check_param(struct reader *r, const struct owner *o, const struct ld
         return damaged(r, "a parameter of unknown kind");
     if (p->default_node != LDSL_NONE && !check_node(r, o, p->default_node))
         return false;
+    bool is_const = p->flags & LDSL_MODULE_CONST;
     if (p->kind == LDSL_KIND_TENSOR)
-        return (p->symbol == LDSL_NONE && p->default_node == LDSL_NONE) ||
+        return (p->symbol == LDSL_NONE && p->default_node == LDSL_NONE && !is_const) ||
                damaged(r, "a tensor parameter has a host value");
-    if (!check_symbol(r, o, p->symbol))
+    if (!check_symbol_kind(r, o, p->symbol, is_const ? LDSL_SYMBOL_CONST : LDSL_SYMBOL_SCALAR))
         return false;
-    if (p->role != LDSL_PARAM_INPUT || p->dims.count)
+    if (p->role != LDSL_PARAM_INPUT || p->dims.count || p->flags & ~LDSL_MODULE_CONST)
         return damaged(r, "a scalar parameter with a tensor's marks");
     return p->kind == LDSL_KIND_SCALAR || check_enum(r, p->enumeration);
 }
@@ -290,12 +299,14 @@ static bool check_schedule(struct reader *r, const struct owner *o,
         return false;
     for (uint32_t i = 0; i < k->metas.count; i++) {
         const struct ldsl_module_meta *meta = &r->m.metas[k->metas.first + i];
-        if (!check_symbol(r, o, meta->symbol) || !check_node(r, o, meta->node))
+        if (!check_symbol_kind(r, o, meta->symbol, LDSL_SYMBOL_META) ||
+            !check_node(r, o, meta->node))
             return false;
     }
     for (uint32_t i = 0; i < k->tunes.count; i++) {
         const struct ldsl_module_tune *tune = &r->m.tunes[k->tunes.first + i];
-        if (!check_symbol(r, o, tune->symbol) || !check_range(r, tune->values, r->m.values_count))
+        if (!check_symbol_kind(r, o, tune->symbol, LDSL_SYMBOL_TUNE) ||
+            !check_range(r, tune->values, r->m.values_count))
             return false;
         if (!tune->values.count)
             return damaged(r, "a tuned value without choices");
@@ -407,7 +418,8 @@ static bool check_stmt(struct reader *r, const struct owner *o, uint32_t self)
 {
     const struct ldsl_module_stmt *s = &r->m.stmts[self];
     switch ((enum ldsl_stmt_kind)s->kind) {
-    case LDSL_STMT_LET: return check_symbol(r, o, s->a) && check_node(r, o, s->b);
+    case LDSL_STMT_LET:
+        return check_symbol_kind(r, o, s->a, LDSL_SYMBOL_LET) && check_node(r, o, s->b);
     case LDSL_STMT_SCRATCH:
         return (in_range(o->tensors, s->a) && r->m.tensors[s->a].kind == LDSL_TENSOR_SCRATCH) ||
                damaged(r, "a scratch statement without its tensor");
@@ -430,8 +442,8 @@ static bool check_stmt(struct reader *r, const struct owner *o, uint32_t self)
         return check_node(r, o, s->a) && check_body(r, o, s->first, self) &&
                check_body(r, o, s->second, self);
     case LDSL_STMT_FOR:
-        return check_symbol(r, o, s->a) && check_node(r, o, s->b) && check_node(r, o, s->c) &&
-               check_node(r, o, s->d) && check_body(r, o, s->first, self);
+        return check_symbol_kind(r, o, s->a, LDSL_SYMBOL_LOOP) && check_node(r, o, s->b) &&
+               check_node(r, o, s->c) && check_node(r, o, s->d) && check_body(r, o, s->first, self);
     case LDSL_STMT_ASSERT: return check_check(r, o, s->a);
     case LDSL_STMT_COUNT: break;
     }
@@ -445,7 +457,7 @@ static bool check_op_lists(struct reader *r, const struct owner *o, const struct
         !check_range(r, op->benches, r->m.benches_count))
         return false;
     for (uint32_t i = 0; i < op->dims.count; i++)
-        if (!check_symbol(r, o, r->m.indices[op->dims.first + i]))
+        if (!check_symbol_kind(r, o, r->m.indices[op->dims.first + i], LDSL_SYMBOL_DIM))
             return false;
     for (uint32_t i = 0; i < op->keys.count; i++)
         if (!check_node(r, o, r->m.indices[op->keys.first + i]))

@@ -2,8 +2,6 @@
  * let, if and return, so each is one expression. */
 #include "sema/op.h"
 
-enum { MAX_DEPTH = 32 };
-
 /* The statements still to come: the rest of a block, then what follows around it. */
 struct rest {
     const ast_block *block;
@@ -182,15 +180,15 @@ static struct host_value run_body(struct unit *u, const struct expr *e, struct s
 
 struct host_value host_call_fn(struct unit *u, const struct expr *e, struct sema_item *fn)
 {
-    if (u->depth == MAX_DEPTH) {
-        diag_error(u->s, e->at, DIAG_RECURSION, "%s calls itself, or calls nest more than %d deep",
-                   fn->ast->name.text, MAX_DEPTH);
-        return host_poison();
-    }
+    for (uint32_t i = 0; i < u->inlined.count; i++)
+        if (u->inlined.data[i] == fn) {
+            diag_error(u->s, e->at, DIAG_RECURSION, "%s calls itself", fn->ast->name.text);
+            return host_poison();
+        }
     struct host_value *values =
         arena_array(&u->s->module, struct host_value, fn->ast->params.count + 1);
     bound_generics bound = {0};
-    u->depth++;
+    vec_push(&u->s->module, &u->inlined, fn);
     struct host_value result = host_poison();
     if (take_arguments(u, e, fn, values, &bound)) {
         uint32_t floor = u->floor, names = u->names.count;
@@ -205,6 +203,6 @@ struct host_value host_call_fn(struct unit *u, const struct expr *e, struct sema
         u->names.count = names;
         u->floor = floor;
     }
-    u->depth--;
+    u->inlined.count--;
     return result;
 }

@@ -135,8 +135,9 @@ struct unit {
     VEC(struct ldsl_module_param) params;
 
     VEC(struct host_name) names;
-    uint32_t floor;    /* names below are hidden */
-    uint32_t depth;    /* of functions inlined into each other */
+    uint32_t floor;                        /* names below are hidden */
+    VEC(const struct sema_item *) inlined; /* functions around this point */
+    uint32_t depth;                        /* of lets used in lets */
     uint32_t steps;    /* of translation so far: functions may call functions many times */
     struct span fn_at; /* the call being inlined */
 

@@ -48,8 +48,8 @@ static void check_meta(struct unit *u, struct span at, uint32_t node)
 {
     if (node != LDSL_NONE && host_depends_on_launch(u, node) &&
         u->nodes.data[node].op != LDSL_HOST_FIT)
-        diag_error(u->s, at, DIAG_BAD_META,
-                   "a meta value cannot depend on a dim or scalar, except as fit(dim)");
+        diag_error(u->s, at, DIAG_CONST_EXPECTED,
+                   "a meta value is known at compile time, or is `fit(...)` alone");
 }
 
 static void build_metas(struct kernel_unit *k, struct ldsl_module_meta *list, uint32_t *count)

@@ -89,8 +89,9 @@ struct signature *resolve_callee(struct unit *u, const struct expr *callee, bool
         return NULL;
     }
     if (!(kinds & 1u << item->ast->kind)) {
-        diag_error(u->s, callee->at, DIAG_LAUNCH_TARGET, "%s is a %s, not a %s",
-                   item->ast->name.text, item_kind_text(item->ast->kind), what);
+        const char *kind = item_kind_text(item->ast->kind);
+        diag_error(u->s, callee->at, DIAG_LAUNCH_TARGET, "%s is no %s: it is a%s %s",
+                   item->ast->name.text, what, strchr("aeio", kind[0]) ? "n" : "", kind);
         if (!op && (item->ast->kind == ITEM_OP || item->ast->kind == ITEM_EXTERN_OP))
             diag_help(u->s, "call the operator without `launch`");
         if (op && item->ast->kind == ITEM_KERNEL)
@@ -106,6 +107,7 @@ struct signature *resolve_callee(struct unit *u, const struct expr *callee, bool
 /* What a generic of the callee stands for: a type, or a generic of the operator. */
 struct meaning {
     bool known;
+    bool broken; /* an error was reported */
     enum ir_elem elem;
     int32_t generic;
     const char *from; /* the parameter that said so */
@@ -144,14 +146,20 @@ static bool match_elem(struct unit *u, struct span at, const struct op_tensor *t
         return check_types(u, at, t, (elem_set)1 << p->elem, name, callee);
     struct meaning *m = &meanings[p->generic];
     const struct sig_generic *g = &callee->generics.data[p->generic];
+    if (m->broken)
+        return false;
     if (m->known && (m->generic != t->generic || (t->generic < 0 && m->elem != t->elem))) {
         diag_error(u->s, at, DIAG_LAUNCH_ARGUMENT, "%s of %s is %s from %s, %s from %s",
                    g->name.text, callee->item->ast->name.text, meaning_text(u, m->elem, m->generic),
                    m->from, meaning_text(u, t->elem, t->generic), name);
         return false;
     }
-    *m = (struct meaning){true, t->elem, t->generic, name};
-    return check_types(u, at, t, g->set, name, callee);
+    m->known = true;
+    m->elem = t->elem;
+    m->generic = t->generic;
+    m->from = name;
+    m->broken = !check_types(u, at, t, g->set, name, callee);
+    return !m->broken;
 }
 
 /* A generic that no tensor tells takes the operator's of that name. */

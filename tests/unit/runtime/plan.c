@@ -1,5 +1,5 @@
 /* Plans: what is launched, with what, and what is refused. */
-#include "plan.h"
+#include "plan_world.h"
 
 #define F32(x) ((uint64_t)float_bits(x))
 
@@ -450,10 +450,11 @@ static void test_refused_bodies(void **state)
 static void test_types_by_name(void **state)
 {
     (void)state;
-    struct world w = open_world(
-        "kernel rounded<T: real>(x: tensor<f64>[N], y: out tensor<f64>[N]) {\n"
-        "  grid i in 0 .. N; y[i] = f64(T(x[i])); }\n"
-        "op round_op<T: real>(x: tensor<f64>[N]) -> (y: tensor<f64>[N]) { launch rounded(x, y); }\n");
+    struct world w =
+        open_world("kernel rounded<T: real>(x: tensor<f64>[N], y: out tensor<f64>[N]) {\n"
+                   "  grid i in 0 .. N; y[i] = f64(T(x[i])); }\n"
+                   "op round_op<T: real>(x: tensor<f64>[N]) -> (y: tensor<f64>[N]) { launch "
+                   "rounded(x, y); }\n");
     ldsl_argument args[2] = {
         tensor("x", LDSL_F64, 5, -1, -1), {.name = "T", .kind = LDSL_ARG_TYPE, .dtype = LDSL_BF16}
     };
