@@ -178,7 +178,7 @@ struct value inline_fn(struct elab *e, struct span at, struct sema_item *fn,
 {
     const struct item *ast = fn->ast;
     struct elab saved = *e;
-    struct call call = {.outer = e->call, .fn = ast, .regions = e->regions};
+    struct call call = {.outer = e->call, .at = at, .fn = ast, .regions = e->regions};
     enum ir_elem types[MAX_ARGS];
     if (count != ast->params.count || !may_inline(e, at, ast))
         return value_poison();

@@ -103,6 +103,7 @@ struct rest {
 /* An inlined function. */
 struct call {
     struct call *outer;
+    struct span at;
     const struct item *fn;
     struct place result;
     struct value value;
@@ -148,6 +149,7 @@ struct elab {
     uint32_t regions;  /* run-time regions open */
     uint32_t depth;    /* of recursion, for the limits */
     uint32_t calls;    /* functions inlined into each other */
+    uint32_t steps;    /* statements, expressions and unrolled rounds met so far */
     axis_set swept;    /* axes that some sweep of the body walks */
     axis_set sweeping; /* those that a sweep around this point walks */
     axis_set tested;   /* PROGRAM axes that an equality test around this point fixes */
@@ -324,7 +326,7 @@ struct ir_func *elab_kernel(struct sema_item *item, const struct bindings *bindi
 
 /* The bound value of a name, or false. */
 bool find_binding(const struct bindings *b, const char *name, int64_t *value);
-/* False after reporting, once: the kernel has grown beyond the limit. */
+/* Counts a step. False after reporting, once: the kernel has grown beyond the limits. */
 bool small_enough(struct elab *e, struct span at);
 
 #endif

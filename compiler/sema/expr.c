@@ -380,16 +380,19 @@ struct const_value elab_const(struct elab *e, const struct expr *x, const char *
 }
 
 #define MAX_VALUES 60000
+#define MAX_STEPS  200000
 
 bool small_enough(struct elab *e, struct span at)
 {
     if (e->too_large)
         return false;
-    if (e->f->value_count <= MAX_VALUES)
+    if (e->f->value_count <= MAX_VALUES && ++e->steps <= MAX_STEPS)
         return true;
     e->too_large = true;
-    return diag_error(e->s, at, DIAG_TOO_LARGE, "the kernel grows beyond %d values here",
-                      MAX_VALUES);
+    for (const struct call *c = e->call; c; c = c->outer)
+        at = c->at; /* the call in the kernel itself */
+    return diag_error(e->s, at, DIAG_TOO_LARGE,
+                      "the kernel grows too large here, by unrolled loops or inlined functions");
 }
 
 struct discard discard_begin(struct elab *e, bool dead)

@@ -140,7 +140,10 @@ static enum flow unroll(struct elab *e, const struct stmt *st, int64_t lo, int64
     e->loop = &loop;
     if (e->call)
         e->call->unrolled++;
-    for (int64_t i = lo; i < hi; i += step) {
+    uint32_t errors = e->s->errors;
+    for (int64_t i = lo; i < hi && e->s->errors == errors; i += step) {
+        if (!small_enough(e, st->at))
+            break;
         uint32_t outer = scope_begin(e);
         struct local *l = declare(e, st->loop.name, LOCAL_VALUE, "counter");
         l->value = value_const(const_int(IR_INDEX, i));
