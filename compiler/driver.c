@@ -209,15 +209,17 @@ static enum ldsl_status keep_text(struct compile *c, const char *text)
     return keep(c, &parts);
 }
 
-typedef VEC(struct artifact_slot) slot_list;
+struct slot_list {
+    VEC(struct artifact_slot) slots;
+};
 
 /* A tensor's pointer and strides; the innermost stride only if it is not 1. */
-static void add_tensor_slots(struct arena *a, slot_list *slots, const struct ir_tensor *t)
+static void add_tensor_slots(struct arena *a, struct slot_list *list, const struct ir_tensor *t)
 {
     uint32_t strides = t->rank && !t->strided ? t->rank - 1 : t->rank;
-    vec_push(a, slots, (struct artifact_slot){LDSL_SLOT_POINTER, t->elem, 0, t->name});
+    vec_push(a, &list->slots, (struct artifact_slot){LDSL_SLOT_POINTER, t->elem, 0, t->name});
     for (uint32_t d = 0; d < strides; d++)
-        vec_push(a, slots, (struct artifact_slot){LDSL_SLOT_STRIDE, t->elem, d, t->name});
+        vec_push(a, &list->slots, (struct artifact_slot){LDSL_SLOT_STRIDE, t->elem, d, t->name});
 }
 
 static uint32_t dtype_of(enum ir_elem elem)
@@ -226,18 +228,18 @@ static uint32_t dtype_of(enum ir_elem elem)
 }
 
 /* The kernel's argument block (include/ldsl/artifact.h). */
-static slot_list list_slots(struct arena *a, const struct ir_func *f)
+static struct slot_list list_slots(struct arena *a, const struct ir_func *f)
 {
-    slot_list slots = {0};
+    struct slot_list list = {0};
     for (uint32_t i = 0; i < f->tensors.count; i++)
-        add_tensor_slots(a, &slots, &f->tensors.data[i]);
+        add_tensor_slots(a, &list, &f->tensors.data[i]);
     for (uint32_t i = 0; i < f->params.count; i++) {
         const struct ir_param *p = &f->params.data[i];
         enum ldsl_slot_kind kind = p->kind == IR_PARAM_DIM ? LDSL_SLOT_DIM : LDSL_SLOT_SCALAR;
-        vec_push(a, &slots,
+        vec_push(a, &list.slots,
                  (struct artifact_slot){kind, dtype_of(p->value->type.elem), 0, p->name});
     }
-    return slots;
+    return list;
 }
 
 static const char *target_text(struct compile *c)
@@ -248,7 +250,7 @@ static const char *target_text(struct compile *c)
 static enum ldsl_status keep_kernel(struct compile *c, const struct ir_func *f,
                                     const struct codegen_result *result)
 {
-    slot_list slots = list_slots(&c->s.module, f);
+    struct slot_list list = list_slots(&c->s.module, f);
     struct artifact_parts parts = {
         .kind = LDSL_ARTIFACT_KERNEL,
         .data = result->image,
@@ -257,11 +259,11 @@ static enum ldsl_status keep_kernel(struct compile *c, const struct ir_func *f,
                  .entry = result->entry,
                  .target = target_text(c),
                  .variant = c->options->bindings ? c->options->bindings : "",
-                 .slot_count = slots.count,
+                 .slot_count = list.slots.count,
                  .block_threads = 1,
                  .scratch_bytes = result->scratch_bytes,
                  .checked = c->options->check},
-        .slots = slots.data,
+        .slots = list.slots.data,
     };
     return keep(c, &parts);
 }

@@ -46,30 +46,33 @@ static bool unknown_pass(struct session *s, const char *name)
     return false;
 }
 
-typedef VEC(const struct pass *) pass_list;
+struct pass_list {
+    VEC(const struct pass *) passes;
+};
 
 /* "canon,cse" */
-static bool parse_passes(struct session *s, const char *text, pass_list *out)
+static bool parse_passes(struct session *s, const char *text, struct pass_list *out)
 {
     while (*text) {
         size_t length = strcspn(text, ",");
         const struct pass *pass = find_pass(text, length);
         if (!pass)
             return unknown_pass(s, arena_copy_text(&s->module, text, length));
-        vec_push(&s->module, out, pass);
+        vec_push(&s->module, &out->passes, pass);
         text += length + (text[length] == ',');
     }
     return true;
 }
 
-static bool choose_passes(struct session *s, const struct pass_options *options, pass_list *out)
+static bool choose_passes(struct session *s, const struct pass_options *options,
+                          struct pass_list *out)
 {
     if (options->stop_after && !find_pass(options->stop_after, strlen(options->stop_after)))
         return unknown_pass(s, options->stop_after);
     if (options->passes)
         return parse_passes(s, options->passes, out);
     for (uint32_t i = 0; i < COUNT(order); i++)
-        vec_push(&s->module, out, find_pass(order[i], strlen(order[i])));
+        vec_push(&s->module, &out->passes, find_pass(order[i], strlen(order[i])));
     return true;
 }
 
@@ -105,13 +108,13 @@ static void run_one(struct session *s, struct ir_func *f, const struct pass_opti
 
 bool pass_run(struct session *s, struct ir_func *f, const struct pass_options *options)
 {
-    pass_list list = {0};
+    struct pass_list list = {0};
     if (!choose_passes(s, options, &list))
         return false;
     dump(options, NULL, false, f);
-    for (uint32_t i = 0; i < list.count; i++) {
-        run_one(s, f, options, list.data[i]);
-        if (options->stop_after && strcmp(list.data[i]->name, options->stop_after) == 0)
+    for (uint32_t i = 0; i < list.passes.count; i++) {
+        run_one(s, f, options, list.passes.data[i]);
+        if (options->stop_after && strcmp(list.passes.data[i]->name, options->stop_after) == 0)
             break;
     }
     return true;
