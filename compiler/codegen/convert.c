@@ -2,6 +2,8 @@
  * and takes NaN to 0. */
 #include "codegen/internal.h"
 
+#include <string.h>
+
 static bool is_narrow(enum ir_elem e)
 {
     return ir_elem_is_float(e) && ir_elem_bits(e) < 32;
@@ -44,9 +46,60 @@ static LLVMValueRef upper_halves(struct gen *g, LLVMValueRef bits)
                                   "");
 }
 
+static bool has_feature(const struct gen *g, const char *feature)
+{
+    const char *at = strstr(g->target->features, feature);
+    size_t length = strlen(feature);
+    return at && at > g->target->features && at[-1] == '+' && (at[length] == ',' || !at[length]);
+}
+
+static LLVMValueRef round_bits(struct gen *g, LLVMValueRef x);
+
+/* The conversion instruction rounds as we do but takes subnormal numbers for 0: where a lane is
+ * subnormal, the integers do it. Two registers at a time. */
+static LLVMValueRef convert_lanes(struct gen *g, LLVMValueRef x, LLVMValueRef *subnormal)
+{
+    LLVMValueRef half[2], is[2];
+    for (unsigned i = 0; i < 2; i++) {
+        half[i] = gen_lanes(g, x, 16 * i, 16);
+        LLVMValueRef args[] = {half[i], gen_int(g, g->t_i32, 0x20)};
+        is[i] = gen_intrinsic(g, "llvm.x86.avx512.fpclass.ps.512", NULL, 0, args, 2);
+    }
+    LLVMValueRef either = LLVMBuildOr(g->b, is[0], is[1], "");
+    *subnormal = gen_unary_intrinsic(g, "llvm.vector.reduce.or", either);
+    LLVMValueRef args[] = {half[1], half[0]};
+    LLVMValueRef v = gen_intrinsic(g, "llvm.x86.avx512bf16.cvtne2ps2bf16.512", NULL, 0, args, 2);
+    return LLVMBuildBitCast(g->b, v, LLVMVectorType(g->t_i16, 32), "");
+}
+
+/* Only in a leaf's body, where basic blocks may be made. */
+static LLVMValueRef bf16_by_instruction(struct gen *g, LLVMValueRef x)
+{
+    LLVMValueRef subnormal, quick = convert_lanes(g, x, &subnormal);
+    LLVMBasicBlockRef from = LLVMGetInsertBlock(g->b);
+    LLVMBasicBlockRef slow = gen_block(g, "subnormal"), done = gen_block(g, "rounded");
+    LLVMBuildCondBr(g->b, subnormal, slow, done);
+    LLVMPositionBuilderAtEnd(g->b, slow);
+    LLVMValueRef exact = round_bits(g, x);
+    LLVMBuildBr(g->b, done);
+    LLVMPositionBuilderAtEnd(g->b, done);
+    LLVMValueRef v = LLVMBuildPhi(g->b, LLVMTypeOf(quick), "");
+    LLVMValueRef values[] = {quick, exact};
+    LLVMBasicBlockRef blocks[] = {from, slow};
+    LLVMAddIncoming(v, values, blocks, 2);
+    return v;
+}
+
+static LLVMValueRef bf16_of_f32(struct gen *g, LLVMValueRef x)
+{
+    bool quick =
+        g->avx512 && gen_width_of(x) == 32 && g->leaf != IR_NO_AXIS && has_feature(g, "avx512bf16");
+    return quick ? bf16_by_instruction(g, x) : round_bits(g, x);
+}
+
 /* Adding 0x7fff, plus one if the kept part is odd, carries exactly when rounding up. NaN could lose
  * its payload's upper bits or carry into the sign: it becomes quiet by setting a bit instead. */
-static LLVMValueRef bf16_of_f32(struct gen *g, LLVMValueRef x)
+static LLVMValueRef round_bits(struct gen *g, LLVMValueRef x)
 {
     LLVMBuilderRef b = g->b;
     LLVMValueRef bits = gen_bits(g, x, g->t_i32);
@@ -136,18 +189,10 @@ static LLVMValueRef narrow(struct gen *g, LLVMValueRef x, const struct format *f
     return LLVMBuildOr(b, v, sign, "");
 }
 
+/* Every processor with AVX2 has it. */
 static bool has_f16c(const struct gen *g)
 {
-    static const char feature[] = "+f16c";
-    const char *list = g->target->features;
-    for (const char *at = list; *at; at++) {
-        size_t i = 0;
-        while (feature[i] && at[i] == feature[i])
-            i++;
-        if (!feature[i])
-            return true;
-    }
-    return g->target->facts.vector_bytes >= 32; /* every AVX2 processor has it */
+    return g->x86 && (g->target->facts.vector_bytes >= 32 || has_feature(g, "f16c"));
 }
 
 static LLVMValueRef f32_of_narrow(struct gen *g, LLVMValueRef x, enum ir_elem from)

@@ -64,6 +64,7 @@ struct dep {
 
 struct unit {
     enum unit_kind kind;
+    struct region *region;
     struct ir_node *node;
     struct ir_value *value;    /* COPY: what; NULL: from */
     struct ir_value *target;   /* COPY: the argument or result it becomes; NULL: to */

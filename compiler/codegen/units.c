@@ -8,8 +8,20 @@ struct collector {
 
 static void need_value(struct collector *c, struct ir_value *v, bool nonlocal);
 
+/* A control op depends on what its regions take from outside, not on what they make. */
+static bool is_outside(const struct collector *c, const struct ir_value *v)
+{
+    const struct region *home = plan_of(c->p, v)->region;
+    for (const struct region *r = c->unit->region; r; r = r->outer)
+        if (r == home)
+            return true;
+    return false;
+}
+
 static void add_dep(struct collector *c, struct ir_value *v, bool nonlocal)
 {
+    if (!is_outside(c, v))
+        return;
     for (uint32_t i = 0; i < c->unit->deps.count; i++)
         if (c->unit->deps.data[i].value == v) {
             c->unit->deps.data[i].nonlocal |= nonlocal;
@@ -82,6 +94,7 @@ static struct unit *new_unit(struct plan *p, enum unit_kind kind, struct ir_node
     struct unit *u = arena_new(&p->session->module, struct unit);
     u->kind = kind;
     u->node = n;
+    u->region = plan_region(p, n->block);
     vec_push(&p->session->module, &p->units, u);
     return u;
 }

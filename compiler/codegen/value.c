@@ -217,8 +217,43 @@ static LLVMValueRef gen_relabel(struct gen *g, struct ir_node *n, unsigned width
                             offset ? offset : gen_index(g, 0));
 }
 
+/* Index tiles against a scalar (v == target): 64-bit lanes are dear, so the scalar's distance from
+ * the first lane is compared with the lanes' numbers in 32 bits. */
+static LLVMValueRef compare_index(struct gen *g, struct ir_node *n)
+{
+    static const LLVMIntPredicate ahead[] = {LLVMIntEQ,  LLVMIntNE,  LLVMIntSLT,
+                                             LLVMIntSLE, LLVMIntSGT, LLVMIntSGE};
+    static const LLVMIntPredicate behind[] = {LLVMIntEQ,  LLVMIntNE,  LLVMIntSGT,
+                                              LLVMIntSGE, LLVMIntSLT, LLVMIntSLE};
+    if (n->op != IR_OP_cmp || g->leaf == IR_NO_AXIS || n->operands[0]->type.elem != IR_INDEX)
+        return NULL;
+    for (int side = 0; side < 2; side++) {
+        struct ir_affine a;
+        ir_affine_of(n->operands[side], &a);
+        if (!a.affine || a.coefficient[g->leaf] != 1 ||
+            gen_value_width(g, n->operands[side]) == 1 ||
+            gen_value_width(g, n->operands[!side]) > 1)
+            continue;
+        LLVMTypeRef t = g->t_i64;
+        LLVMValueRef first = gen_lane(g, gen_value(g, n->operands[side]), 0);
+        LLVMValueRef both[] = {gen_value(g, n->operands[!side]), first};
+        LLVMValueRef low[] = {gen_intrinsic(g, "llvm.ssub.sat", &t, 1, both, 2), gen_index(g, -1)};
+        LLVMValueRef high[] = {gen_intrinsic(g, "llvm.smax", &t, 1, low, 2),
+                               gen_index(g, g->width)};
+        LLVMValueRef distance = gen_intrinsic(g, "llvm.smin", &t, 1, high, 2);
+        distance = LLVMBuildTrunc(g->b, distance, g->t_i32, "");
+        LLVMIntPredicate p = side ? behind[n->attr.kind] : ahead[n->attr.kind];
+        return LLVMBuildICmp(g->b, p, gen_iota(g, g->t_i32, g->width),
+                             gen_splat(g, distance, g->width), "");
+    }
+    return NULL;
+}
+
 static LLVMValueRef gen_plain(struct gen *g, struct ir_node *n, unsigned width)
 {
+    LLVMValueRef compared = compare_index(g, n);
+    if (compared)
+        return compared;
     LLVMValueRef x[3];
     for (uint32_t i = 0; i < n->operand_count; i++)
         x[i] = gen_value(g, n->operands[i]);
