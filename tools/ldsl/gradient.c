@@ -102,25 +102,6 @@ static bool make_result(struct check *c, struct trial_param *to, const ldsl_op_p
     return to->absent || tensor_widen(&to->after, &c->base.params[i].before, c->error);
 }
 
-/* Results that the backward cannot do without are made, whether the case asks for them or not. */
-static bool keep_results(struct check *c)
-{
-    for (uint32_t i = 0; i < c->backward.info.param_count; i++) {
-        const ldsl_op_param *p = &c->backward.params[i];
-        uint32_t result = find_param(&c->forward, p->name);
-        int64_t shape[LDSL_MAX_RANK];
-        if (p->optional || result == UINT32_MAX || !c->base.params[result].absent ||
-            !is_result(&c->forward.params[result]))
-            continue;
-        struct trial_param *kept = &c->base.params[result];
-        kept->absent = false;
-        if (!trial_shape(&c->base, result, shape) ||
-            !tensor_create(&kept->after, trial_dtype(&c->base, result), p->rank, shape, c->error))
-            return tensor_fail(c->error, "cannot make result '%s'", p->name);
-    }
-    return true;
-}
-
 static bool make_gradient(struct check *c)
 {
     if (!trial_create(&c->gradient, &c->backward))
@@ -278,8 +259,8 @@ bool gradient_check(const struct references *r, const struct trial *t,
         tensor_fail(error, "reference '%s' or '%s' is not there", t->subject->info.ref,
                     gradient.ref);
     else
-        good = reference_trial(&c.base, &c.forward, t, true, error) && keep_results(&c) &&
-               run(&c, &c.base) && make_gradient(&c) && check_all(&c, report, user);
+        good = reference_trial(&c.base, &c.forward, t, true, error) && run(&c, &c.base) &&
+               make_gradient(&c) && check_all(&c, report, user);
     trial_destroy(&c.base);
     trial_destroy(&c.gradient);
     subject_destroy(&c.forward);
