@@ -157,11 +157,19 @@ static bool begins_results(const struct layout *f, uint32_t token)
     return f->header && f->item != FN && kind_at(f, token) == ARROW;
 }
 
+/* The lines of an enum's or struct's list, when it has lines of its own. */
+static bool is_plain_list(const struct layout *f)
+{
+    return (f->item == ENUM || f->item == STRUCT) && f->brackets == 1;
+}
+
 /* The level of a line broken off before a token: the results of an operator stand like its clauses,
  * and their rest further right. */
 static uint32_t broken_level(const struct layout *f, uint32_t token)
 {
-    return begins_results(f, token) ? f->base + 1 : f->base + CONTINUATION + f->results;
+    if (begins_results(f, token) || is_plain_list(f))
+        return f->base + 1;
+    return f->base + CONTINUATION + f->results;
 }
 
 /* Puts down the front of a line that is too long, as often as it takes; what is left stays open. */
@@ -366,12 +374,6 @@ static uint32_t structure_level(const struct layout *f, uint32_t i)
     return begins_clause(f, i) ? 1 : 0;
 }
 
-/* The lines of an enum's or struct's list, when it has lines of its own. */
-static bool is_plain_list(const struct layout *f)
-{
-    return (f->item == ENUM || f->item == STRUCT) && f->brackets == 1;
-}
-
 static bool breaks_plain_list(const struct layout *f, uint32_t i)
 {
     if (!is_plain_list(f) || kind_at(f, i) != '}')
@@ -408,7 +410,7 @@ static void place_token(struct layout *f, uint32_t i)
     if (kind_at(f, i) == ELSE || is_block(f, i, '{'))
         begin_line(f, f->base, false);
     else
-        begin_line(f, is_plain_list(f) ? f->base + 1 : broken_level(f, i), false);
+        begin_line(f, broken_level(f, i), false);
 }
 
 /* ---- tokens --------------------------------------------------------------------------------- */
@@ -484,7 +486,7 @@ static uint32_t comment_level(struct layout *f, uint32_t i)
         return 1;
     if (begins_structure(f, next))
         return structure_level(f, next);
-    return is_plain_list(f) ? f->base + 1 : f->base + CONTINUATION;
+    return broken_level(f, next);
 }
 
 static void take_comment(struct layout *f, uint32_t i)

@@ -166,6 +166,16 @@ static void long_lines_are_broken(void **state)
                   "    arg_six);\n");
 }
 
+static void long_lists_are_broken(void **state)
+{
+    (void)state;
+    expect_format("enum Longer { first_member, second_member, third_member, fourth_member, "
+                  "fifth_member, sixth, seventh }",
+                  "enum Longer { first_member, second_member, third_member, fourth_member, "
+                  "fifth_member, sixth,\n"
+                  "  seventh }\n");
+}
+
 static void the_authors_line_breaks_stay(void **state)
 {
     (void)state;
@@ -243,6 +253,7 @@ int main(void)
         cmocka_unit_test(short_blocks_may_stay_on_one_line),
         cmocka_unit_test(headers_put_clauses_on_lines),
         cmocka_unit_test(long_lines_are_broken),
+        cmocka_unit_test(long_lists_are_broken),
         cmocka_unit_test(the_authors_line_breaks_stay),
         cmocka_unit_test(comments_stay_where_they_are),
         cmocka_unit_test(what_does_not_parse_is_not_formatted),
