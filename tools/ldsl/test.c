@@ -132,11 +132,17 @@ static bool is_accepted(struct session *s, const struct trial *t, enum ldsl_stat
     return *status == LDSL_OK;
 }
 
-/* If the sizes are refused, tries each dim as 1, as each other dim, and as one more than it. */
+/* If parts are refused (no launch of these sizes has any), leaves them to the compiler. If the sizes are
+ * refused, tries each dim as 1, as each other dim, and as one more than it. */
 static bool make_acceptable(struct session *s, struct trial *t, enum ldsl_status *status)
 {
     if (is_accepted(s, t, status))
         return true;
+    if (t->with) {
+        t->with = NULL;
+        if (is_accepted(s, t, status))
+            return true;
+    }
     for (uint32_t d = 0; *status == LDSL_ARGUMENT && d < t->subject->dim_count; d++) {
         int64_t kept = t->dims[d];
         for (uint32_t e = 0; e <= 2 * t->subject->dim_count; e++) {
