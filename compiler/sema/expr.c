@@ -380,7 +380,7 @@ struct const_value elab_const(struct elab *e, const struct expr *x, const char *
 }
 
 #define MAX_VALUES 60000
-#define MAX_STEPS  200000
+#define MAX_STEPS  100000
 
 bool small_enough(struct elab *e, struct span at)
 {

@@ -116,28 +116,43 @@ static void divide_facts(struct elab *e, const struct linear *q, const struct li
 static void minmax_facts(struct elab *e, const struct linear *m, const struct linear *a,
                          const struct linear *b, bool is_min)
 {
-    struct linear zero = linear_constant(0);
     truth_at_least(e, is_min ? a : m, is_min ? m : a);
     truth_at_least(e, is_min ? b : m, is_min ? m : b);
-    if (is_min && show_at_least(e, a, &zero) && show_at_least(e, b, &zero))
-        truth_at_least(e, m, &zero);
 }
 
-/* Run-time divisor: 0 <= a % b < b when b is positive; a * b >= 0 when both are not negative. */
-static void product_facts(struct elab *e, enum ast_binary op, const struct linear *s,
-                          const struct linear *a, const struct linear *b)
+static bool shown(struct elab *e, const struct linear *a, const struct linear *b)
+{
+    struct linear form = difference(a, b);
+    return facts_show(&e->facts, &e->truths, &form);
+}
+
+/* What follows about a derived number s from the facts of this place: min(a, b) >= 0 if a and b are,
+ * a * b >= 0, 0 <= a % b < b and 0 <= a / b <= a for a positive b. */
+static void local_facts(struct elab *e, enum ast_binary op, const struct linear *s,
+                        const struct linear *a, const struct linear *b)
 {
     struct linear zero = linear_constant(0), one = linear_constant(1);
-    if (op == AST_MUL && show_at_least(e, a, &zero) && show_at_least(e, b, &zero))
-        truth_at_least(e, s, &zero);
-    if (op == AST_REM && show_at_least(e, b, &one)) {
+    if (op == AST_LT || op == AST_MUL) {
+        if (shown(e, a, &zero) && shown(e, b, &zero))
+            assume_at_least(e, s, &zero);
+    } else if (op == AST_REM && shown(e, b, &one)) {
         struct linear below = difference(b, &one);
-        truth_at_least(e, s, &zero);
-        truth_at_least(e, &below, s);
+        assume_at_least(e, s, &zero);
+        assume_at_least(e, &below, s);
+    } else if (op == AST_DIV && shown(e, b, &one) && shown(e, a, &zero)) {
+        assume_at_least(e, s, &zero);
+        assume_at_least(e, a, s);
     }
-    if (op == AST_DIV && show_at_least(e, b, &one) && show_at_least(e, a, &zero)) {
-        truth_at_least(e, s, &zero);
-        truth_at_least(e, a, s);
+}
+
+/* Numbers are derived from earlier ones, so in order of their making. */
+static void all_local_facts(struct elab *e)
+{
+    for (uint32_t i = 0; i < e->symbols.count; i++) {
+        struct symbol s = e->symbols.data[i];
+        struct linear number = linear_symbol(i);
+        if (s.derived)
+            local_facts(e, s.op, &number, &s.a, &s.b);
     }
 }
 
@@ -173,8 +188,6 @@ static struct linear derived(struct elab *e, enum ast_binary op, struct linear a
         divide_facts(e, &form, &a, b.constant);
     else if (op == AST_LT || op == AST_GT)
         minmax_facts(e, &form, &a, &b, op == AST_LT);
-    else
-        product_facts(e, op, &form, &a, &b);
     return form;
 }
 
@@ -369,8 +382,13 @@ void assume_condition(struct elab *e, const struct ir_value *condition, bool hol
 
 bool show_at_least(struct elab *e, const struct linear *a, const struct linear *b)
 {
-    struct linear form = difference(a, b);
-    return facts_show(&e->facts, &e->truths, &form);
+    if (shown(e, a, b))
+        return true;
+    uint32_t mark = facts_mark(e);
+    all_local_facts(e);
+    bool holds = facts_mark(e) != mark && shown(e, a, b);
+    facts_release(e, mark);
+    return holds;
 }
 
 /* ---- grid names ----------------------------------------------------------------------------- */

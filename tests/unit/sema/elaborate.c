@@ -248,6 +248,30 @@ static void test_ranges_shown(void **state)
     front_end(&f);
 }
 
+/* What holds in one branch is not believed in another. */
+static void test_facts_stay_in_their_branch(void **state)
+{
+    struct front f;
+    struct bindings b;
+    (void)state;
+    front_begin(&f,
+                "enum Mode { plain, never }\n"
+                "kernel k(x: tensor<f32>[N], y: out tensor<f32>[N], n: index, const mode: Mode) {\n"
+                "  grid i in 0 .. N;\n"
+                "  let j = min(n, i);\n"
+                "  var v = 0.0;\n"
+                "  if mode == Mode.never { v = x[j]; }\n"
+                "  if n >= 0 { v += x[j]; v += x[j]; }\n"
+                "  y[i] = v + x[j];\n"
+                "}\n");
+    assert_true(sema_parse_bindings(f.m, "k", "", &b));
+    assert_null(sema_elaborate(f.m, "k", &b));
+    diag_flush(&f.s);
+    assert_string_equal(f.messages,
+                        "8: this may lie before dimension 0 of x: could not show 0 <= min(n, i)\n");
+    front_end(&f);
+}
+
 /* A test that is not needed leaves no trace: the load is a plain one. */
 static void test_fill_only_where_needed(void **state)
 {
@@ -309,6 +333,7 @@ int main(void)
         cmocka_unit_test(test_functions),
         cmocka_unit_test(test_literals_adapt),
         cmocka_unit_test(test_ranges_shown),
+        cmocka_unit_test(test_facts_stay_in_their_branch),
         cmocka_unit_test(test_fill_only_where_needed),
         cmocka_unit_test(test_attributes_and_settings),
         cmocka_unit_test(test_errors_name_the_place),
