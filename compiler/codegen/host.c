@@ -62,8 +62,8 @@ static void emit_if(struct gen *g, struct unit *u)
 }
 
 /* The frame of a loop: `next` is where another round is prepared. */
-static void emit_loop_body(struct gen *g, struct unit *u, LLVMValueRef enter,
-                           LLVMBasicBlockRef next, LLVMBasicBlockRef exit)
+static void emit_loop_body(struct gen *g, struct unit *u, LLVMBasicBlockRef next,
+                           LLVMBasicBlockRef exit)
 {
     struct ir_node *n = u->node;
     struct gen_loop loop = {g->loop, n, next, exit};
@@ -73,7 +73,6 @@ static void emit_loop_body(struct gen *g, struct unit *u, LLVMValueRef enter,
     if (end_region(g, u->regions[0], args))
         LLVMBuildBr(g->b, next);
     g->loop = loop.outer;
-    (void)enter;
 }
 
 static void pass_initial(struct gen *g, struct ir_node *n)
@@ -104,7 +103,7 @@ static void emit_for(struct gen *g, struct unit *u)
     LLVMValueRef counter = LLVMBuildPhi(g->b, t, "");
     gen_push(g, enter);
     gen_set(g, n->regions[0]->args.data[0], counter);
-    emit_loop_body(g, u, enter, next, exit);
+    emit_loop_body(g, u, next, exit);
     gen_pop(g);
     LLVMPositionBuilderAtEnd(g->b, next);
     /* Compare what is left, so that the counter cannot wrap. */
@@ -124,7 +123,7 @@ static void emit_forever(struct gen *g, struct unit *u)
     LLVMValueRef enter = LLVMBuildBr(g->b, body);
     LLVMPositionBuilderAtEnd(g->b, body);
     gen_push(g, enter);
-    emit_loop_body(g, u, enter, body, exit);
+    emit_loop_body(g, u, body, exit);
     gen_pop(g);
     LLVMPositionBuilderAtEnd(g->b, exit);
 }
@@ -154,7 +153,7 @@ static void emit_sweep(struct gen *g, struct unit *u)
     gen_push(g, enter);
     *x = (struct gen_axis){.ranged = true, .begin = start, .range_level = gen_depth(g)};
     x->count = a->full ? tile : smaller(g, LLVMBuildSub(g->b, hi, start, ""), tile);
-    emit_loop_body(g, u, enter, next, exit);
+    emit_loop_body(g, u, next, exit);
     gen_pop(g);
     *x = outer;
     LLVMPositionBuilderAtEnd(g->b, next);

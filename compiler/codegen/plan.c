@@ -5,6 +5,8 @@
 
 /* A lazy chain of more cost than this is computed once and stored instead. */
 #define LAZY_COST 9
+/* Lazy chains are walked recursively. */
+#define LAZY_DEPTH 200
 
 struct value_plan *plan_of(const struct plan *p, const struct ir_value *v)
 {
@@ -156,6 +158,17 @@ static bool is_invariant(const struct plan *p, const struct ir_node *n)
     return true;
 }
 
+static uint16_t chain_depth(const struct plan *p, const struct ir_node *n)
+{
+    uint16_t depth = 0;
+    for (uint32_t i = 0; i < n->operand_count; i++) {
+        const struct value_plan *vp = plan_of(p, n->operands[i]);
+        if (vp->lazy && vp->depth > depth)
+            depth = vp->depth;
+    }
+    return (uint16_t)(depth + 1);
+}
+
 static bool may_be_lazy(enum ir_opcode op)
 {
     unsigned traits = ir_op_info(op)->traits;
@@ -172,8 +185,9 @@ static void classify_node(struct plan *p, struct region *r, struct ir_node *n)
         return;
     struct value_plan *vp = plan_of(p, n->results[0]);
     uint32_t cost = chain_cost(p, n);
+    vp->depth = chain_depth(p, n);
     vp->invariant = is_invariant(p, n);
-    vp->lazy = is_lazy(p, n, cost);
+    vp->lazy = vp->invariant || (vp->depth < LAZY_DEPTH && is_lazy(p, n, cost));
     vp->cost = vp->axes ? (uint16_t)(cost < 1000 ? cost : 1000) : 0;
 }
 
@@ -222,17 +236,16 @@ static void force_dot(struct plan *p, const struct ir_node *n)
     }
 }
 
-static bool reaches_other_arg(const struct plan *p, const struct ir_value *v,
-                              const struct ir_block *body, const struct ir_value *own, int depth)
+static bool reaches_other_arg(struct plan *p, const struct ir_value *v, const struct ir_block *body,
+                              const struct ir_value *own)
 {
     if (v->def == IR_DEF_ARG)
         return v->block == body && v != own && plan_of(p, v)->axes;
-    if (!may_be_lazy(v->node->op))
+    if (!may_be_lazy(v->node->op) || plan_of(p, v)->stamp == p->stamp)
         return false;
-    if (depth > 64)
-        return true;
+    plan_of(p, v)->stamp = p->stamp;
     for (uint32_t i = 0; i < v->node->operand_count; i++)
-        if (reaches_other_arg(p, v->node->operands[i], body, own, depth + 1))
+        if (reaches_other_arg(p, v->node->operands[i], body, own))
             return true;
     return false;
 }
@@ -259,7 +272,8 @@ static void force_carried(struct plan *p, const struct ir_node *n)
     uint32_t first = loop->op == IR_OP_for;
     for (uint32_t i = 0; i < n->operand_count; i++) {
         const struct ir_value *v = n->operands[i];
-        if (plan_of(p, v)->axes && reaches_other_arg(p, v, body, body->args.data[first + i], 0))
+        p->stamp++;
+        if (plan_of(p, v)->axes && reaches_other_arg(p, v, body, body->args.data[first + i]))
             force(p, v);
     }
 }

@@ -110,6 +110,7 @@ struct value_plan {
     axis_set axes;        /* without those of which a program has one element */
     axis_set common;      /* loops that definition and uses share */
     uint16_t cost;
+    uint16_t depth;    /* of the chain of lazy values under it */
     uint8_t last_axis; /* that storage should have innermost; IR_NO_AXIS: no wish */
     enum ir_elem kept; /* element type in storage */
     bool lazy, forced, invariant, stored;

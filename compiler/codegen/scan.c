@@ -7,7 +7,6 @@
 
 #define MAX_OPERANDS 16
 
-/* Shared with reduce.c by its first use of a flag only: a scan has its own record. */
 struct running {
     LLVMValueRef value[MAX_OPERANDS]; /* allocas */
     LLVMValueRef any;                 /* combiner: there is a running value */
@@ -87,7 +86,7 @@ static void scan_chunk(struct gen *g, const struct ir_node *n, LLVMValueRef *x, 
     }
 }
 
-/* Combines what ran before into x; the results of an exclusive scan go to `before`. */
+/* Combines what ran before into x. */
 static void join(struct gen *g, const struct ir_node *n, LLVMValueRef *old, LLVMValueRef *x,
                  LLVMValueRef any, unsigned width)
 {

@@ -249,7 +249,7 @@ static LLVMValueRef compare_index(struct gen *g, struct ir_node *n)
     return NULL;
 }
 
-static LLVMValueRef gen_plain(struct gen *g, struct ir_node *n, unsigned width)
+static LLVMValueRef gen_plain(struct gen *g, struct ir_node *n)
 {
     LLVMValueRef compared = compare_index(g, n);
     if (compared)
@@ -261,7 +261,6 @@ static LLVMValueRef gen_plain(struct gen *g, struct ir_node *n, unsigned width)
     for (uint32_t i = 0; i < n->operand_count; i++)
         if (gen_width_of(x[i]) > widest)
             widest = gen_width_of(x[i]);
-    (void)width;
     for (uint32_t i = 0; i < n->operand_count; i++)
         x[i] = gen_splat(g, x[i], widest);
     return gen_elementwise(g, n, x);
@@ -280,6 +279,6 @@ LLVMValueRef gen_compute(struct gen *g, struct ir_node *n)
     case IR_OP_spread: return gen_spread(g, n, width);
     case IR_OP_extract: return gen_extract(g, n, width);
     case IR_OP_relabel: return gen_relabel(g, n, width);
-    default: return gen_plain(g, n, width);
+    default: return gen_plain(g, n);
     }
 }

@@ -592,16 +592,65 @@ static void test_lanes(void **state)
     release(&p);
 }
 
+/* ---- size -------------------------------------------------------------------------------------- */
+
+/* Chains as long as unrolled loops make them: x = x + x, whose expanded tree no machine could walk. */
+static void test_long_chains(void **state)
+{
+    (void)state;
+    enum { STEPS = 3000 };
+    size_t room = STEPS * 100 + 2000, n = 0;
+    char *text = malloc(room);
+    n += (size_t)snprintf(text + n, room - n,
+                          "kernel k {\n"
+                          "  params { %%D.0 : dim  %%s.1 : scalar i64 }\n"
+                          "  tensors { x : read i64[%%D.0]  y : out i64[%%D.0] }\n"
+                          "  axes { c : held %%z .. %%D.0 {tile = 64} }\n"
+                          "  body {\n"
+                          "    %%z = const {i = 0} : index\n"
+                          "    %%c = index {axis = c} : index[c]\n"
+                          "    %%x0 = load x[%%c] : i64[c]\n"
+                          "    %%t0 = load x[%%z] : i64\n");
+    for (int i = 0; i < STEPS; i++)
+        n += (size_t)snprintf(text + n, room - n,
+                              "    %%x%d = sub %%x%d, %%x%d : i64[c]\n"
+                              "    %%t%d = sub %%s.1, %%t%d : i64\n",
+                              i + 1, i, i ? i - 1 : i, i + 1, i);
+    snprintf(text + n, room - n,
+             "    %%v = add %%x%d, %%t%d : i64[c]\n"
+             "    store y[%%c], %%v\n"
+             "    return\n"
+             "  }\n"
+             "}\n",
+             STEPS, STEPS);
+    struct program p = compile_ir(text);
+    for (int i = 0; i < 50; i++)
+        ints[i] = i * 3 - 20;
+    uint64_t slots[] = {POINTER(ints), POINTER(more_ints), 50, 9};
+    run(&p, slots, 1);
+    for (int i = 0; i < 50; i++) {
+        uint64_t old = (uint64_t)ints[i], x = old, t = (uint64_t)ints[0];
+        for (int k = 0; k < STEPS; k++) {
+            uint64_t next = x - (k ? old : x);
+            old = x;
+            x = next;
+            t = 9 - t;
+        }
+        assert_true((uint64_t)more_ints[i] == x + t);
+    }
+    free(text);
+    release(&p);
+}
+
 int main(void)
 {
-    (void)more_ints;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_outer_axis),      cmocka_unit_test(test_both_axes),
         cmocka_unit_test(test_inner_and_outer), cmocka_unit_test(test_parts),
         cmocka_unit_test(test_part_combiner),   cmocka_unit_test(test_scans),
         cmocka_unit_test(test_halves),          cmocka_unit_test(test_shift),
         cmocka_unit_test(test_carried),         cmocka_unit_test(test_swapping),
-        cmocka_unit_test(test_lanes),
+        cmocka_unit_test(test_lanes),           cmocka_unit_test(test_long_chains),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
