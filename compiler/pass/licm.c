@@ -14,10 +14,12 @@
 #include "pass/internal.h"
 
 struct licm {
-    struct ir_func *f;
     struct ir_node *loop;
     bool changed;
 };
+
+/* node->mark while a loop is looked at. */
+enum { MARK_NONE, MARK_INVARIANT, MARK_LEAVES };
 
 /* Worth keeping as a tile in memory. */
 static bool is_costly(enum ir_opcode op)
@@ -74,31 +76,18 @@ static bool may_move(const struct licm *l, const struct ir_node *n)
     return (ir_op_info(n->op)->traits & IR_PURE) && n->op != IR_OP_extract && !swept;
 }
 
-/* Whether n would compute the same in every round. */
-static bool is_invariant(const struct licm *l, const struct ir_node *n, unsigned depth)
+/* Whether n computes the same in every round; what it uses was asked before. */
+static bool is_invariant(const struct licm *l, const struct ir_node *n)
 {
     const struct ir_block *body = l->loop->regions[0];
-    if (!may_move(l, n) || depth > 64 || !regions_are_invariant(body, n))
+    if (!may_move(l, n) || !regions_are_invariant(body, n))
         return false;
     for (uint32_t i = 0; i < n->operand_count; i++) {
         const struct ir_value *v = n->operands[i];
-        if (!is_local(body, v))
-            continue;
-        if (v->def != IR_DEF_NODE || !is_invariant(l, v->node, depth + 1))
+        if (is_local(body, v) && (v->def == IR_DEF_ARG || v->node->mark != MARK_INVARIANT))
             return false;
     }
     return true;
-}
-
-/* n, after what it needs, before the loop. */
-static void move_out(struct licm *l, struct ir_node *n)
-{
-    for (uint32_t i = 0; i < n->operand_count; i++)
-        if (is_local(l->loop->regions[0], n->operands[i]))
-            move_out(l, n->operands[i]->node);
-    ir_detach(n);
-    ir_insert_before(l->loop, n);
-    l->changed = true;
 }
 
 static bool is_worth_it(const struct ir_node *n)
@@ -109,15 +98,43 @@ static bool is_worth_it(const struct ir_node *n)
     return !tile || is_costly(n->op);
 }
 
-/* Inner loops are done already: what may leave this one stands before them. */
-static void licm_loop(struct licm *l, struct ir_block *b)
+/* The three walks look into branches, but not into loops: inner loops are done already, and what may
+ * leave this one stands before them. */
+
+static void mark_invariant(struct licm *l, struct ir_block *b)
+{
+    for (struct ir_node *n = b->first; n; n = n->next) {
+        for (uint32_t r = 0; r < n->region_count && n->op == IR_OP_if; r++)
+            mark_invariant(l, n->regions[r]);
+        n->mark = is_invariant(l, n) ? MARK_INVARIANT : MARK_NONE;
+    }
+}
+
+/* Backwards: what is worth it leaves, and so does what it needs. */
+static void choose(struct licm *l, struct ir_block *b)
+{
+    for (struct ir_node *n = b->last; n; n = n->prev) {
+        for (uint32_t r = n->op == IR_OP_if ? n->region_count : 0; r--;)
+            choose(l, n->regions[r]);
+        if (n->mark == MARK_INVARIANT && is_worth_it(n))
+            n->mark = MARK_LEAVES;
+        for (uint32_t i = 0; i < n->operand_count && n->mark == MARK_LEAVES; i++)
+            if (is_local(l->loop->regions[0], n->operands[i]))
+                n->operands[i]->node->mark = MARK_LEAVES;
+    }
+}
+
+static void move_out(struct licm *l, struct ir_block *b)
 {
     for (struct ir_node *n = b->first, *next; n; n = next) {
         next = n->next;
         for (uint32_t r = 0; r < n->region_count && n->op == IR_OP_if; r++)
-            licm_loop(l, n->regions[r]);
-        if (is_worth_it(n) && is_invariant(l, n, 0))
-            move_out(l, n);
+            move_out(l, n->regions[r]);
+        if (n->mark != MARK_LEAVES)
+            continue;
+        ir_detach(n);
+        ir_insert_before(l->loop, n);
+        l->changed = true;
     }
 }
 
@@ -127,17 +144,19 @@ static void licm_block(struct licm *l, struct ir_block *b)
     for (struct ir_node *n = b->first; n; n = n->next) {
         for (uint32_t r = 0; r < n->region_count; r++)
             licm_block(l, n->regions[r]);
-        if (is_loop(n->op)) {
-            l->loop = n;
-            licm_loop(l, n->regions[0]);
-        }
+        if (!is_loop(n->op))
+            continue;
+        l->loop = n;
+        mark_invariant(l, n->regions[0]);
+        choose(l, n->regions[0]);
+        move_out(l, n->regions[0]);
     }
 }
 
 bool pass_licm(struct pass_ctx *ctx, struct ir_func *f)
 {
     (void)ctx;
-    struct licm l = {.f = f};
+    struct licm l = {0};
     licm_block(&l, f->body);
     return l.changed;
 }
