@@ -2,6 +2,7 @@
 #include "cases.h"
 #include "command.h"
 #include "plot.h"
+#include "random.h"
 #include "verify.h"
 
 #include <math.h>
@@ -219,6 +220,20 @@ static enum ldsl_status fill(struct session *s, ldsl_buffer *buffer, const struc
     return status;
 }
 
+/* Fills a buffer that no operator reads. Pages that were never written are all the same page of
+ * zeros: copying those would time the cache, not the memory. */
+static enum ldsl_status fill_bits(ldsl_buffer *buffer, size_t bytes)
+{
+    uint64_t block[8192];
+    for (size_t i = 0; i < sizeof block / sizeof *block; i++)
+        block[i] = random_bits(1, i);
+    enum ldsl_status status = LDSL_OK;
+    for (size_t at = 0; !status && at < bytes; at += sizeof block)
+        status = ldsl_buffer_upload(buffer, at, block,
+                                    bytes - at < sizeof block ? bytes - at : sizeof block);
+    return status;
+}
+
 static enum ldsl_status load(struct loaded *l, struct session *s, const struct trial *t)
 {
     enum ldsl_status status = trial_prepare(&l->plan, t, s->ops.library);
@@ -246,6 +261,10 @@ static enum ldsl_status load(struct loaded *l, struct session *s, const struct t
         status = ldsl_buffer_create(&l->copy_from, s->ops.context, l->bytes / 2);
     if (!status)
         status = ldsl_buffer_create(&l->copy_to, s->ops.context, l->bytes / 2);
+    if (!status)
+        status = fill_bits(l->copy_from, l->bytes / 2);
+    if (!status)
+        status = fill_bits(l->copy_to, l->bytes / 2);
     return status;
 }
 
@@ -533,6 +552,8 @@ static enum ldsl_status make_flush(struct session *s)
 #endif
     s->flush_bytes = cache && cache < ((size_t)256 << 20) ? 2 * cache : (size_t)128 << 20;
     enum ldsl_status status = ldsl_buffer_create(&s->flush, s->ops.context, s->flush_bytes);
+    if (!status)
+        status = fill_bits(s->flush, s->flush_bytes);
     return status ? status : flush(s);
 }
 
