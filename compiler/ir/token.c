@@ -127,7 +127,9 @@ static struct token bad(struct cursor *c, struct span at, const char *why)
 
 static struct token scan(struct cursor *c, struct span at)
 {
-    char ch = c->text[c->at], next = ch ? c->text[c->at + 1] : '\0';
+    char ch = c->text[c->at], next = '\0';
+    if (ch)
+        next = c->text[c->at + 1];
     if (c->at >= c->length)
         return (struct token){TOKEN_END, at, "the end of the text"};
     if (is_word_start(ch)) {
