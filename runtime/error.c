@@ -54,9 +54,11 @@ enum ldsl_status rt_error_at(const struct ldsl_sink *sink, enum ldsl_status stat
     vsnprintf(last_error, sizeof last_error, format, args);
     va_end(args);
     if (sink && sink->report) {
-        struct ldsl_diag diag = {.severity = LDSL_ERROR,
-                                 .text = last_error,
-                                 .place = {.path = path, .line = line, .column = 1, .length = 1}};
+        struct ldsl_diag diag = {
+            .severity = LDSL_ERROR,
+            .text = last_error,
+            .place = {.path = path, .line = line, .column = 1, .length = 1}
+        };
         sink->report(sink->user, &diag);
     }
     return status;

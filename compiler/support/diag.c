@@ -49,7 +49,8 @@ const char *ldsl_diag_explain(uint32_t code)
 {
     switch (code) {
 #define CODE(name, number, explanation)                                                            \
-    case number: return explanation;
+    case number:                                                                                   \
+        return explanation;
 #include "support/codes.def"
 #undef CODE
     default: return NULL;

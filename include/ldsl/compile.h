@@ -26,8 +26,8 @@ enum ldsl_emit {
     LDSL_EMIT_IR,
     LDSL_EMIT_PLAN,
     LDSL_EMIT_LLVM,
-    LDSL_EMIT_ASM,    /* assembly; PTX for nvptx */
-    LDSL_EMIT_CHECK   /* nothing: only check the file, all variants */
+    LDSL_EMIT_ASM,  /* assembly; PTX for nvptx */
+    LDSL_EMIT_CHECK /* nothing: only check the file, all variants */
 };
 
 typedef struct ldsl_options {
@@ -41,14 +41,16 @@ typedef struct ldsl_options {
     bool check;             /* instrument: bounds, unwritten reads, double writes */
     bool line_info;
     bool remarks;
-    int round_bias;         /* -1, 0, 1: see docs/debugging.md, references */
+    int round_bias; /* -1, 0, 1: see docs/debugging.md, references */
     /* Called with each pass's IR after it ran, and with each stage's time in seconds; may be NULL. */
     void (*dump)(void *user, const char *pass, const char *text);
     void (*time)(void *user, const char *stage, double seconds);
     void *user;
 } ldsl_options;
 
+/* clang-format off */
 #define LDSL_OPTIONS_INIT {.target = "cpu:native"}
+/* clang-format on */
 
 /* Compiles. On LDSL_OK *out is owned by the caller (ldsl_artifact_free); else *out is NULL and the
  * sink has been told why. LDSL_EMIT_CHECK gives no artifact: *out is NULL. */

@@ -30,12 +30,14 @@ extern "C" {
     X(F8E5M2,  "f8e5m2",   8, 'F')
 /* clang-format on */
 
+/* clang-format off */
 enum ldsl_dtype {
 #define X(name, text, bits, kind) LDSL_##name,
     LDSL_DTYPE_LIST(X)
 #undef X
     LDSL_DTYPE_COUNT
 };
+/* clang-format on */
 
 LDSL_API const char *ldsl_dtype_name(enum ldsl_dtype dtype);              /* "bf16" */
 LDSL_API size_t ldsl_dtype_size(enum ldsl_dtype dtype);                   /* bytes of one element */

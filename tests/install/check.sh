@@ -15,7 +15,7 @@ done
 "$prefix/bin/ldsl" ops --names | grep -qx rms_norm
 
 echo "by CMake"
-cmake -S "$source" -B "$scratch/build" -DCMAKE_PREFIX_PATH="$prefix" >"$scratch/log" 2>&1 &&
+cmake -G Ninja -S "$source" -B "$scratch/build" -DCMAKE_PREFIX_PATH="$prefix" >"$scratch/log" 2>&1 &&
     cmake --build "$scratch/build" >>"$scratch/log" 2>&1 || { cat "$scratch/log"; exit 1; }
 "$scratch/build/stranger"
 "$scratch/build/bare"
