@@ -92,9 +92,13 @@ int find_axis(struct elab *e, struct ast_name name)
             vec_push(&e->s->scratch, &names, e->names.data[i]->name.text);
     diag_error(e->s, name.at, DIAG_AXIS_UNKNOWN,
                l ? "%s is not an axis" : "there is no axis called %s", name.text);
-    const char *near = nearest_name(name.text, names.data, names.count);
+    const char *near = nearest_name(name.text, names.data, names.count), *all = NULL;
+    for (uint32_t i = 0; i < names.count; i++)
+        all = all ? arena_printf(&e->s->scratch, "%s, %s", all, names.data[i]) : names.data[i];
     if (near)
         diag_help(e->s, "did you mean %s?", near);
+    else if (all)
+        diag_help(e->s, "the axes here are %s", all);
     if (l)
         diag_note(e->s, l->name.at, "%s is this %s", name.text, l->noun);
     return -1;

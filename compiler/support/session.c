@@ -1,5 +1,6 @@
 #include "support/session.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -283,42 +284,55 @@ _Noreturn void diag_bug(struct session *s, struct span at, const char *format, .
     longjmp(s->unwind.env, 1);
 }
 
-/* Edit distance, bounded: names longer than this are never near. */
+/* Names longer than this are never near. */
 #define MAX_NAME 64
 
-static uint32_t edit_distance(const char *a, const char *b)
+enum { COST_CASE = 1, COST_EDIT = 2 };
+
+static bool same_letter(char a, char b)
+{
+    return a == b || (isalpha((unsigned char)a) && (a ^ b) == ('a' ^ 'A'));
+}
+
+static uint32_t least(uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
+}
+
+/* What it costs to make one name of the other: letters put in, left out, changed, or two neighbours
+ * that changed places. A letter of the other case costs less. */
+static uint32_t edit_cost(const char *a, const char *b)
 {
     size_t n = strlen(a), m = strlen(b);
-    uint32_t row[MAX_NAME + 1];
+    uint32_t rows[3][MAX_NAME + 1];
     if (n > MAX_NAME || m > MAX_NAME)
         return UINT32_MAX;
     for (size_t j = 0; j <= m; j++)
-        row[j] = (uint32_t)j;
+        rows[0][j] = COST_EDIT * (uint32_t)j;
     for (size_t i = 1; i <= n; i++) {
-        uint32_t diagonal = row[0];
-        row[0] = (uint32_t)i;
+        uint32_t *row = rows[i % 3], *above = rows[(i + 2) % 3], *second = rows[(i + 1) % 3];
+        row[0] = COST_EDIT * (uint32_t)i;
         for (size_t j = 1; j <= m; j++) {
-            uint32_t above = row[j];
-            uint32_t best = diagonal + (a[i - 1] != b[j - 1]);
-            if (above + 1 < best)
-                best = above + 1;
-            if (row[j - 1] + 1 < best)
-                best = row[j - 1] + 1;
-            row[j] = best;
-            diagonal = above;
+            char x = a[i - 1], y = b[j - 1];
+            uint32_t change = x == y ? 0 : same_letter(x, y) ? COST_CASE : COST_EDIT;
+            row[j] = least(above[j - 1] + change, least(above[j], row[j - 1]) + COST_EDIT);
+            if (i > 1 && j > 1 && x == b[j - 2] && a[i - 2] == y)
+                row[j] = least(row[j], second[j - 2] + COST_EDIT);
         }
     }
-    return row[m];
+    return rows[n % 3][m];
 }
 
+/* One edit for every three letters is near; something of a short name must be left. */
 const char *nearest_name(const char *name, const char *const *candidates, uint32_t count)
 {
-    uint32_t limit = (uint32_t)strlen(name) / 3 + 1, best = limit + 1;
+    uint32_t length = (uint32_t)strlen(name);
+    uint32_t best = least(COST_EDIT * ((length + 2) / 3) + 1, COST_EDIT * length);
     const char *found = NULL;
     for (uint32_t i = 0; i < count; i++) {
-        uint32_t distance = edit_distance(name, candidates[i]);
-        if (distance && distance < best) {
-            best = distance;
+        uint32_t cost = edit_cost(name, candidates[i]);
+        if (cost && cost < best) {
+            best = cost;
             found = candidates[i];
         }
     }
