@@ -82,10 +82,12 @@ static bool parse_value(struct sema_module *m, const struct slot *slot, const ch
 static const char *expected_text(struct sema_module *m, const struct slot *slot)
 {
     struct session *s = m->s;
-    const char *text = "";
+    const char *text = "one of: ";
     const_values choices = {0};
     switch (slot->kind) {
-    case SLOT_GENERIC: return elem_set_text(s, generic_set(m, slot->generic));
+    case SLOT_GENERIC:
+        return arena_printf(&s->module, "one of: %s",
+                            elem_set_text(s, generic_set(m, slot->generic)));
     case SLOT_CONST:
         param_choices(m, slot->param, &choices);
         for (uint32_t i = 0; i < choices.count; i++)
@@ -123,7 +125,7 @@ static bool parse_pair(struct sema_module *m, const char *kernel, const slots *a
         if (parse_value(m, slot, value, &out->value))
             return true;
         return diag_error(s, (struct span){0}, DIAG_BAD_BINDING,
-                          "%s of %s cannot be \"%s\"; it is one of: %s", name, kernel, value,
+                          "%s of %s cannot be \"%s\"; it is %s", name, kernel, value,
                           expected_text(m, slot));
     }
     diag_error(s, (struct span){0}, DIAG_BAD_BINDING, "%s has nothing to bind called %s", kernel,

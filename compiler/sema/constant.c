@@ -188,7 +188,7 @@ bool const_adapt(struct session *s, struct span at, struct const_value v, enum i
     }
     if (v.kind == CONST_INT && elem_widens(v.elem, elem))
         return set(out, const_int(elem, v.i));
-    report_implicit(s, at, v.elem, elem);
+    report_implicit(s, at, v.elem, elem, NULL);
     return poison(out);
 }
 

@@ -314,7 +314,7 @@ uint32_t host_convert(struct unit *u, struct span at, struct host_value v, enum 
     if (v.literal && v.elem != IR_BOOL && elem != IR_BOOL && (is_float(elem) || !is_float(v.elem)))
         return cast_node(u, at, v, elem);
     if (v.elem != elem && !elem_widens(v.elem, elem)) {
-        report_implicit(u->s, at, v.elem, elem);
+        report_implicit(u->s, at, v.elem, elem, NULL);
         return LDSL_NONE;
     }
     return cast_node(u, at, v, elem);

@@ -112,7 +112,9 @@ bool elem_join_compare(enum ir_elem a, enum ir_elem b, enum ir_elem *out);
 /* "%what f16 and i32" with advice; "f32 does not become f16 by itself". Return false. */
 bool report_mix(struct session *s, struct span at, const char *what, enum ir_elem a,
                 enum ir_elem b);
-bool report_implicit(struct session *s, struct span at, enum ir_elem from, enum ir_elem to);
+/* generic: what stands for `to` in the source, for the advice; or NULL. */
+bool report_implicit(struct session *s, struct span at, enum ir_elem from, enum ir_elem to,
+                     const char *generic);
 
 /* ---- modules and items (module.c) ----------------------------------------------------------- */
 

@@ -416,6 +416,23 @@ static bool is_dim(const struct unit *u, const char *name)
     return false;
 }
 
+/* A size that lacks a dim cannot be timed. */
+static void require_all_dims(struct unit *u, const ast_settings *sizes, struct span at)
+{
+    const char *missing = NULL;
+    for (uint32_t i = 0; i < u->symbols.count; i++) {
+        const char *dim = &u->image->text.data[u->symbols.data[i].name];
+        bool given = u->symbols.data[i].kind != LDSL_SYMBOL_DIM;
+        for (uint32_t k = 0; k < sizes->count && !given; k++)
+            given = strcmp(sizes->data[k].name.text, dim) == 0;
+        if (!given)
+            missing = missing ? arena_printf(&u->s->module, "%s, %s", missing, dim)
+                              : arena_printf(&u->s->module, "%s", dim);
+    }
+    if (missing)
+        diag_error(u->s, at, DIAG_BAD_BENCH, "this bench gives no size for %s", missing);
+}
+
 /* A bench may also set scalars that dims depend on. */
 static struct ldsl_module_range build_benches(struct unit *u, const struct item *ast)
 {
@@ -428,6 +445,7 @@ static struct ldsl_module_range build_benches(struct unit *u, const struct item 
                 diag_error(u->s, name.at, DIAG_BAD_BENCH, "%s is no dim of %s", name.text,
                            ast->name.text);
         }
+        require_all_dims(u, sizes, ast->op.benches.data[i].at);
         struct ldsl_module_range settings = {u->image->settings.count, sizes->count};
         for (uint32_t k = 0; k < sizes->count; k++)
             vec_push(&u->s->module, &u->image->settings,

@@ -130,7 +130,8 @@ bool report_mix(struct session *s, struct span at, const char *what, enum ir_ele
     return diag_help(s, "%s", mix_advice(a, b));
 }
 
-bool report_implicit(struct session *s, struct span at, enum ir_elem from, enum ir_elem to)
+bool report_implicit(struct session *s, struct span at, enum ir_elem from, enum ir_elem to,
+                     const char *generic)
 {
     diag_error(s, at, DIAG_IMPLICIT_CONVERSION, "%s does not become %s by itself",
                ir_elem_name(from), ir_elem_name(to));
@@ -138,5 +139,8 @@ bool report_implicit(struct session *s, struct span at, enum ir_elem from, enum 
         return diag_help(s, "write `b ? 1 : 0`");
     if (to == IR_BOOL)
         return diag_help(s, "compare it: `x != 0`");
+    if (generic)
+        return diag_help(s, "convert it: %s(...), where %s is %s here", generic, generic,
+                         ir_elem_name(to));
     return diag_help(s, "convert it: %s(...)", ir_elem_name(to));
 }

@@ -123,6 +123,17 @@ static struct ir_value *choice_as_elem(struct elab *e, struct span at, const str
     return ir_select(&e->b, all[0], all[1], all[2]);
 }
 
+/* The generic that was written, most likely, where this type is wanted; or NULL. */
+static const char *generic_bound_to(const struct elab *e, enum ir_elem elem)
+{
+    for (uint32_t i = e->floor; i < e->names.count; i++) {
+        const struct local *l = e->names.data[i];
+        if (l->kind == LOCAL_TYPE && l->elem == elem)
+            return l->name.text;
+    }
+    return NULL;
+}
+
 struct ir_value *as_elem(struct elab *e, struct span at, struct value v, enum ir_elem elem)
 {
     struct const_value c;
@@ -140,7 +151,7 @@ struct ir_value *as_elem(struct elab *e, struct span at, struct value v, enum ir
     e->b.at = at;
     if (elem_widens(v.ir->type.elem, elem))
         return ir_cast(&e->b, v.ir, elem);
-    report_implicit(e->s, at, v.ir->type.elem, elem);
+    report_implicit(e->s, at, v.ir->type.elem, elem, generic_bound_to(e, elem));
     return NULL;
 }
 

@@ -72,7 +72,7 @@ static void test_wrong(void **state)
         {"BQ=1",          "k has nothing to bind called BQ"                                 },
         {"BR",            "\"BR\" is not name=value"                                        },
         {"BD=0",          "BD of k cannot be \"0\""                                         },
-        {"BD=9999999999", "BD of k cannot be \"9999999999\""                                },
+        {"BD=9999999999", "BD of k cannot be \"9999999999\"; it is a number from 1 to 65536"},
     };
     struct front f;
     (void)state;
