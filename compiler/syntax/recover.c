@@ -231,6 +231,9 @@ static void suggest(struct parse *p, uint32_t index, const struct wanted *w)
                                         "launch", "scratch", "continue", "return"};
     if (kind_at(p, index) == '=' && w->kinds[EQ])
         diag_help(p->s, "equality is written ==");
+    if (kind_at(p, index) == ';' && w->kinds[TILE])
+        diag_help(p->s,
+                  "an axis is covered by tiles: say `tile 256`, or `tile fit(N)` for all of it");
     for (uint32_t i = index > p->range.first ? index - 1 : index; i <= index; i++) {
         const char *text = kind_at(p, i) == NAME ? p->tokens.data[i].text : "";
         for (size_t k = 0; k < sizeof habits / sizeof *habits; k++)
