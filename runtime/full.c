@@ -2,10 +2,12 @@
 #include "internal.h"
 
 #include "cpu/cpu.h"
+#include "cuda/cuda.h"
 
 #include <identity.h>
 
-static const struct rt_device_ops *const devices[] = {&rt_cpu, NULL};
+/* The first one there is the default: the CPU, as long as the compiler has no target for GPUs. */
+static const struct rt_device_ops *const devices[] = {&rt_cpu, &rt_cuda, NULL};
 
 static const struct rt_compiler compiler = {
     .identity = LDSL_IDENTITY,

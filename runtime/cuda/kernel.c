@@ -1,0 +1,224 @@
+/* Kernels on a GPU: loading PTX text or machine code, launching. */
+#include "cuda/state.h"
+#include "internal.h"
+
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    SLOTS_MAX = 512,            /* 4096 bytes of parameters: what every GPU takes */
+    SHARED_DEFAULT = 48 * 1024, /* more must be asked for */
+    PROGRAMS_MAX = INT32_MAX,   /* blocks along x */
+    LOG_BYTES = 4096
+};
+
+struct kernel {
+    cu_module module; /* NULL: not loaded */
+    cu_function function;
+    struct cuda_resources resources;
+    struct ldsl_kernel_info info;
+};
+
+const struct cuda_resources *cuda_kernel_resources(const void *kernel)
+{
+    return &((const struct kernel *)kernel)->resources;
+}
+
+/* ---- loading ----------------------------------------------------------------------------------- */
+
+/* What the driver's compiler of PTX wrote. */
+struct jit_log {
+    char error[LOG_BYTES], info[LOG_BYTES];
+};
+
+/* One line without the padding and the newline at its end. */
+static const char *flatten(char *log)
+{
+    size_t length = strlen(log);
+    while (length && (unsigned char)log[length - 1] <= ' ')
+        log[--length] = '\0';
+    for (char *c = log; *c; c++)
+        if ((unsigned char)*c < ' ')
+            *c = ' ';
+    return log;
+}
+
+static enum ldsl_status load_module(struct cuda_device *d, struct kernel *k, const void *image)
+{
+    struct jit_log log = {.error = "", .info = ""};
+    int options[] = {CU_JIT_ERROR_LOG_BUFFER, CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES,
+                     CU_JIT_INFO_LOG_BUFFER, CU_JIT_INFO_LOG_BUFFER_SIZE_BYTES};
+    /* The driver reads sizes from the pointers' own values. */
+    void *size = (void *)(uintptr_t)(LOG_BYTES - 1);
+    void *values[] = {log.error, size, log.info, size};
+    cu_result result = d->api.cuModuleLoadDataEx(&k->module, image,
+                                                 sizeof options / sizeof *options, options, values);
+    if (*flatten(log.info))
+        rt_warning(d->sink, "kernel %s (%s): %s", k->info.name, k->info.target, log.info);
+    if (result == CU_SUCCESS)
+        return LDSL_OK;
+    k->module = NULL;
+    if (!*flatten(log.error))
+        return cuda_fail(d, "cuModuleLoadDataEx", result);
+    return rt_error(d->sink, LDSL_DEVICE,
+                    "cuda:%u: kernel %s (%s) cannot be loaded: cuModuleLoadDataEx failed with %s "
+                    "(%d): %s",
+                    d->number, k->info.name, k->info.target, cuda_result_name(&d->api, result),
+                    result, log.error);
+}
+
+static bool is_machine_code(const unsigned char *image, size_t bytes)
+{
+    static const unsigned char elf[] = {0x7f, 'E', 'L', 'F'}, fat[] = {0x50, 0xed, 0x55, 0xba};
+    return bytes >= 4 && (memcmp(image, elf, 4) == 0 || memcmp(image, fat, 4) == 0);
+}
+
+/* The driver wants PTX to end with a NUL, which the artifact need not have. */
+static enum ldsl_status load_image(struct cuda_device *d, struct kernel *k, const char *image,
+                                   size_t bytes)
+{
+    if (bytes == 0)
+        return rt_error(d->sink, LDSL_ARGUMENT, "the artifact of kernel %s is empty", k->info.name);
+    if (is_machine_code((const unsigned char *)image, bytes) || image[bytes - 1] == '\0')
+        return load_module(d, k, image);
+    char *text = malloc(bytes + 1);
+    if (!text)
+        return rt_nomem(d->sink);
+    memcpy(text, image, bytes);
+    text[bytes] = '\0';
+    enum ldsl_status status = load_module(d, k, text);
+    free(text);
+    return status;
+}
+
+static enum ldsl_status read_resources(struct cuda_device *d, struct kernel *k)
+{
+    const struct {
+        int attribute, *value;
+    } wanted[] = {
+        {CU_FUNC_NUM_REGS,              &k->resources.registers   },
+        {CU_FUNC_LOCAL_SIZE_BYTES,      &k->resources.local_bytes },
+        {CU_FUNC_SHARED_SIZE_BYTES,     &k->resources.shared_bytes},
+        {CU_FUNC_MAX_THREADS_PER_BLOCK, &k->resources.max_threads }
+    };
+    enum ldsl_status status = LDSL_OK;
+    for (size_t i = 0; !status && i < sizeof wanted / sizeof *wanted; i++)
+        status =
+            CUDA_CALL(d, cuFuncGetAttribute, wanted[i].value, wanted[i].attribute, k->function);
+    return status;
+}
+
+/* Refuses what no launch could run, and asks for shared memory beyond the default. */
+static enum ldsl_status fit(struct cuda_device *d, struct kernel *k)
+{
+    if (k->info.block_threads == 0 || k->info.block_threads > (uint32_t)k->resources.max_threads)
+        return rt_error(d->sink, LDSL_DEVICE,
+                        "kernel %s wants %u threads per program; with its %d registers per thread "
+                        "cuda:%u runs 1 to %d",
+                        k->info.name, k->info.block_threads, k->resources.registers, d->number,
+                        k->resources.max_threads);
+    uint64_t shared = (uint64_t)k->info.shared_bytes + (uint64_t)k->resources.shared_bytes;
+    if (shared > (uint64_t)d->smem)
+        return rt_error(d->sink, LDSL_DEVICE,
+                        "kernel %s wants %llu bytes of shared memory per program; cuda:%u has %d",
+                        k->info.name, (unsigned long long)shared, d->number, d->smem);
+    if (shared <= SHARED_DEFAULT)
+        return LDSL_OK;
+    return CUDA_CALL(d, cuFuncSetAttribute, k->function, CU_FUNC_MAX_DYNAMIC_SHARED_SIZE_BYTES,
+                     (int)k->info.shared_bytes);
+}
+
+static enum ldsl_status load_entered(struct cuda_device *d, struct kernel *k,
+                                     const ldsl_artifact *artifact)
+{
+    size_t bytes;
+    const void *image = ldsl_artifact_data(artifact, &bytes);
+    enum ldsl_status status = load_image(d, k, image, bytes);
+    if (!status)
+        status = CUDA_CALL(d, cuModuleGetFunction, &k->function, k->module, k->info.entry);
+    if (!status)
+        status = read_resources(d, k);
+    return status ? status : fit(d, k);
+}
+
+static enum ldsl_status check_artifact(struct cuda_device *d, struct kernel *k,
+                                       const ldsl_artifact *artifact)
+{
+    if (!ldsl_artifact_kernel(artifact, &k->info))
+        return rt_error(d->sink, LDSL_ARGUMENT, "the artifact holds no kernel");
+    if (strncmp(k->info.target, "nvptx:", 6) != 0)
+        return rt_error(d->sink, LDSL_ARGUMENT, "kernel %s is for %s, not for an NVIDIA GPU",
+                        k->info.name, k->info.target);
+    if (k->info.slot_count > SLOTS_MAX)
+        return rt_error(d->sink, LDSL_UNSUPPORTED, "kernel %s has %u slots; a GPU takes up to %d",
+                        k->info.name, k->info.slot_count, SLOTS_MAX);
+    return LDSL_OK;
+}
+
+enum ldsl_status cuda_load(void *device, void **out, const ldsl_artifact *artifact)
+{
+    struct cuda_device *d = device;
+    struct kernel *k = *out = calloc(1, sizeof *k);
+    if (!k)
+        return rt_nomem(d->sink);
+    enum ldsl_status status = check_artifact(d, k, artifact);
+    if (!status)
+        status = cuda_enter(d);
+    if (!status) {
+        status = load_entered(d, k, artifact);
+        cuda_leave(d);
+    }
+    if (status) {
+        cuda_unload(d, k);
+        *out = NULL;
+    }
+    return status;
+}
+
+void cuda_unload(void *device, void *kernel)
+{
+    struct cuda_device *d = device;
+    struct kernel *k = kernel;
+    if (k && k->module && !atomic_load(&d->lost) && !cuda_enter(d)) {
+        (void)CUDA_CALL(d, cuModuleUnload, k->module);
+        cuda_leave(d);
+    }
+    free(k);
+}
+
+/* ---- launching --------------------------------------------------------------------------------- */
+
+enum ldsl_status cuda_launch(void *device, void *kernel, const uint64_t *slots, uint32_t slot_count,
+                             uint64_t programs, void *stream)
+{
+    struct cuda_device *d = device;
+    const struct kernel *k = kernel;
+    if (slot_count != k->info.slot_count)
+        return rt_error(d->sink, LDSL_ARGUMENT, "kernel %s takes %u slots, not %u", k->info.name,
+                        k->info.slot_count, slot_count);
+    if (programs > PROGRAMS_MAX)
+        return rt_error(d->sink, LDSL_UNSUPPORTED,
+                        "kernel %s has %llu programs; one launch on a GPU runs up to %d",
+                        k->info.name, (unsigned long long)programs, PROGRAMS_MAX);
+    void *parameters[SLOTS_MAX]; /* each parameter is one slot; the driver copies them all */
+    for (uint32_t i = 0; i < slot_count; i++)
+        parameters[i] = (void *)(uintptr_t)&slots[i];
+    const struct cu_launch_config config = {
+        .grid_x = (unsigned)programs,
+        .grid_y = 1,
+        .grid_z = 1,
+        .block_x = k->info.block_threads,
+        .block_y = 1,
+        .block_z = 1,
+        .shared_bytes = k->info.shared_bytes,
+        .stream = stream,
+    };
+    enum ldsl_status status = cuda_enter(d);
+    if (status)
+        return status;
+    status = CUDA_CALL(d, cuLaunchKernelEx, &config, k->function, parameters, NULL);
+    cuda_leave(d);
+    return status;
+}
