@@ -20,7 +20,7 @@ static bool unknown_family(struct session *s, const char *name, size_t length)
         names[i] = families[i]->name;
     const char *family = arena_copy_text(&s->module, name, length);
     const char *near = nearest_name(family, names, count);
-    diag_error(s, (struct span){0}, DIAG_TARGET, "there is no target %s", family);
+    diag_error(s, (struct span){0}, DIAG_TARGET, "this compiler has no target %s", family);
     if (near)
         diag_help(s, "did you mean %s?", near);
     return false;
