@@ -74,6 +74,25 @@ expect 1 "$ldsl" run twice --file twice.ldsl 'x=[1]' 'x=[2]'
 in_err "given twice"
 expect 1 "$ldsl" run twice --file twice.ldsl 'x=[[1, 2], [3]]'
 in_err "equally long"
+cat >pick.ldsl <<'LDSL'
+kernel pick_fwd(x: tensor<f32>[N], i: tensor<i32>[N], y: out tensor<f32>[N]) {
+  grid axis n in 0 .. N tile 64;
+  y[n] = x[i[n]];
+}
+/// y[n] = x[i[n]].
+op pick(x: tensor<f32>[N], i: tensor<i32>[N]) -> (y: tensor<f32>[N]) { launch pick_fwd(x, i, y); }
+LDSL
+expect 0 "$ldsl" run pick --file pick.ldsl 'x=[5, 7]' 'i=[1, 0.0]'
+in_out "7, 5"
+for bad in 0.5 1e3000 2147483648 -2147483649; do
+    expect 1 "$ldsl" run pick --file pick.ldsl 'x=[5, 7]' "i=[1, $bad]"
+done
+in_err "-2147483649 is no i32"
+expect 1 "$ldsl" run twice --file twice.ldsl 'x=randn(4,8,bf16)'
+in_err "no such dtype: '8'"
+expect 1 "$ldsl" run twice --file twice.ldsl 'x=zeros(999999999999999)'
+in_err "3999999999999996 bytes"
+not_in_err "help"
 expect 1 "$ldsl" run twice --file twice.ldsl 'x=[[1, 2], [3, 4]]'
 in_err "x"
 expect 1 "$ldsl" run twice --file twice.ldsl 'x=[1]' s=abc

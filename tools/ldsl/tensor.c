@@ -208,7 +208,7 @@ static void set_bits(struct tensor *t, size_t i, uint64_t bits)
     }
 }
 
-static bool is_signed(enum ldsl_dtype dtype)
+bool dtype_is_signed(enum ldsl_dtype dtype)
 {
     return dtype == LDSL_I8 || dtype == LDSL_I16 || dtype == LDSL_I32 || dtype == LDSL_I64;
 }
@@ -219,7 +219,7 @@ int64_t tensor_get_integer(const struct tensor *t, size_t i)
         return (int64_t)tensor_get(t, i);
     uint64_t bits = get_bits(t, i);
     unsigned unused = 64 - 8 * (unsigned)ldsl_dtype_size(t->dtype);
-    if (is_signed(t->dtype) && unused) /* extend the sign */
+    if (dtype_is_signed(t->dtype) && unused) /* extend the sign */
         return (int64_t)(bits << unused) >> unused;
     return (int64_t)bits;
 }
@@ -252,7 +252,7 @@ static uint64_t integer_bits(enum ldsl_dtype dtype, double value)
     if (isnan(value))
         return 0;
     int bits = 8 * (int)ldsl_dtype_size(dtype);
-    if (is_signed(dtype)) {
+    if (dtype_is_signed(dtype)) {
         double limit = ldexp(1, bits - 1);
         if (value >= limit)
             return (UINT64_C(1) << (bits - 1)) - 1;

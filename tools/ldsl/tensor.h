@@ -53,6 +53,7 @@ void tensor_store(struct tensor *t, size_t first, size_t count, const double *va
 double float_decode(enum ldsl_dtype dtype, uint64_t bits);
 uint64_t float_encode(enum ldsl_dtype dtype, double value);
 bool dtype_is_float(enum ldsl_dtype dtype);
+bool dtype_is_signed(enum ldsl_dtype dtype); /* an integer below 0 is held */
 
 /* "4096x4096": parses dims separated by x; "" is rank 0. "bf16[4096, 4096]" the other way. */
 bool shape_parse(const char *text, size_t length, uint32_t *rank, int64_t *shape);

@@ -2,6 +2,7 @@
 #include "random.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,6 +13,9 @@ static const char forms[] =
     "uniform(LO..HI,SHAPE), randint(LO..HI,SHAPE), full(VALUE,SHAPE), zeros(SHAPE), ones(SHAPE) "
     "with "
     "a shape like 4096x4096 and perhaps a dtype: randn(4096x4096,bf16)";
+
+static const char dtypes[] = "dtypes are f16, bf16, f32, f64, i8, i16, i32, i64, u8, u16, u32, u64 "
+                             "and bool; the sizes of a shape are joined by x: randn(4x8,bf16)";
 
 static bool fail(struct cli *cli, const struct value_use *use, const char *text, const char *why)
 {
@@ -154,13 +158,19 @@ static bool read_fill(struct cli *cli, struct tensor *out, const char *text,
         return fail(cli, use, text, "the shape is missing or malformed");
     next++;
     enum ldsl_dtype dtype = use->dtype;
-    if (next < call->count && !argument_dtype(&call->arguments[next++], &dtype))
-        return fail(cli, use, text, "no such dtype");
+    if (next < call->count && !argument_dtype(&call->arguments[next++], &dtype)) {
+        const struct argument *word = &call->arguments[next - 1];
+        cli_error_help(cli, dtypes, "%s=%.80s: no such dtype: '%.*s'", use->name, text,
+                       (int)(word->length < 80 ? word->length : 80), word->text);
+        return false;
+    }
     if (next < call->count)
         return fail(cli, use, text, "too many arguments");
     struct tensor_error error;
-    if (!tensor_create(out, dtype, rank, shape, &error))
-        return fail(cli, use, text, error.text);
+    if (!tensor_create(out, dtype, rank, shape, &error)) {
+        cli_error(cli, "%s=%.80s: %s", use->name, text, error.text);
+        return false;
+    }
     apply_fill(out, fill, low, high, random_seed(use->seed, use->name));
     return true;
 }
@@ -201,6 +211,8 @@ static bool read_tensor_file(struct cli *cli, struct tensor *out, const char *na
 
 /* ---- lists: [[1, 2], [3, 4]] -------------------------------------------------------------- */
 
+static const char uneven[] = "a list of numbers whose rows are equally long is needed";
+
 static bool list_shape(json_t *list, uint32_t *rank, int64_t *shape)
 {
     *rank = 0;
@@ -213,9 +225,26 @@ static bool list_shape(json_t *list, uint32_t *rank, int64_t *shape)
     return true;
 }
 
-static bool store_list(struct tensor *t, size_t *position, json_t *list, uint32_t depth)
+/* A number that the dtype cannot hold would become another one; floats round, as they do. */
+static bool number_fits(enum ldsl_dtype dtype, json_t *number)
+{
+    if (dtype_is_float(dtype) || json_is_boolean(number))
+        return true;
+    double value = json_number_value(number);
+    int bits = dtype == LDSL_BOOL ? 1 : 8 * (int)ldsl_dtype_size(dtype);
+    double low = dtype_is_signed(dtype) ? -ldexp(1, bits - 1) : 0;
+    double high = dtype_is_signed(dtype) ? ldexp(1, bits - 1) : ldexp(1, bits);
+    bool rounded = json_is_integer(number) && bits == 64; /* by the conversion to double */
+    return value == floor(value) && value >= low && (value < high || rounded);
+}
+
+static bool store_list(struct tensor *t, size_t *position, json_t *list, uint32_t depth,
+                       struct tensor_error *error)
 {
     if (depth == t->rank) {
+        if (json_is_number(list) && !number_fits(t->dtype, list))
+            return tensor_fail(error, "%.17g is no %s", json_number_value(list),
+                               ldsl_dtype_name(t->dtype));
         if (json_is_integer(list))
             tensor_set_integer(t, (*position)++, json_integer_value(list));
         else if (json_is_real(list))
@@ -223,13 +252,13 @@ static bool store_list(struct tensor *t, size_t *position, json_t *list, uint32_
         else if (json_is_boolean(list))
             tensor_set_integer(t, (*position)++, json_is_true(list));
         else
-            return false;
+            return tensor_fail(error, "%s", uneven);
         return true;
     }
     if (!json_is_array(list) || (int64_t)json_array_size(list) != t->shape[depth])
-        return false;
+        return tensor_fail(error, "%s", uneven);
     for (size_t i = 0; i < json_array_size(list); i++)
-        if (!store_list(t, position, json_array_get(list, i), depth + 1))
+        if (!store_list(t, position, json_array_get(list, i), depth + 1, error))
             return false;
     return true;
 }
@@ -246,9 +275,9 @@ static bool read_list(struct cli *cli, struct tensor *out, const char *text,
     struct tensor_error error = {.text = "too many dims"};
     size_t position = 0;
     bool ok = list_shape(list, &rank, shape) && tensor_create(out, use->dtype, rank, shape, &error);
-    if (ok && !store_list(out, &position, list, 0)) {
+    if (ok && !store_list(out, &position, list, 0, &error)) {
         tensor_destroy(out);
-        ok = tensor_fail(&error, "a list of numbers whose rows are equally long is needed");
+        ok = false;
     }
     json_decref(list);
     return ok || fail(cli, use, text, error.text);
