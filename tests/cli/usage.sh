@@ -28,6 +28,11 @@ holds bash -n bash_script
 
 expect 2 "$ldsl" benhc
 in_err "unknown command 'benhc'; did you mean 'bench'?"
+expect 2 "$ldsl" bench --dtype bf17
+in_err "unknown element type 'bf17'"
+not_in_out "operator"
+expect 1 "$ldsl" bench --file twice.ldsl
+in_err "no operator has a bench clause"
 expect 2 "$ldsl" run twice --sede 3
 in_err "did you mean '--seed'?"
 expect 2 "$ldsl" run

@@ -402,6 +402,8 @@ static void report(struct session *s, const struct trial *t, const struct loaded
     describe_shape(shape, sizeof shape, t);
     cli_progress(s->cli, NULL);
     if (!s->cli->json_path || strcmp(s->cli->json_path, "-") != 0) {
+        if (!json_array_size(s->rows))
+            print_head();
         printf("%-28s %-5s %-34s %10.1f %10.1f %10.1f %8.2f %6.2f%s%s\n", t->subject->info.name,
                ldsl_dtype_name(dtype), shape, median * 1e6, p20, p80, gbs, ratio,
                *verified ? "  " : "", verified);
@@ -512,6 +514,9 @@ static int bench_dtype(struct session *s, const struct subject *subject, enum ld
         status = EXIT_WRONG;
     else if (has_shape && set_type(&t, dtype))
         status = assign_all(s, &t) ? bench_trial(s, &t, dtype) : EXIT_WRONG;
+    else if (has_shape && s->options->dtype)
+        cli_warning(s->cli, "%s is skipped: it takes no %s", subject->info.name,
+                    ldsl_dtype_name(dtype));
     trial_destroy(&t);
     return status;
 }
@@ -522,8 +527,8 @@ static int bench_op(struct session *s, const char *op)
     struct subject subject;
     enum ldsl_dtype dtype = LDSL_F32;
     int status = EXIT_DONE;
-    if (s->options->dtype && !ldsl_dtype_parse(s->options->dtype, &dtype))
-        return cli_usage(s->cli, "unknown element type '%s'", s->options->dtype);
+    if (s->options->dtype)
+        (void)ldsl_dtype_parse(s->options->dtype, &dtype); /* run() has tested it */
     if (!subject_create(&subject, s->ops.library, op))
         return cli_error(s->cli, "operator '%s' has more parameters than bench can hold", op);
     uint32_t clauses = s->options->shape          ? 1
@@ -581,12 +586,17 @@ static int bench_named(struct session *s, unsigned *named)
 static int bench_all(struct session *s)
 {
     int first = EXIT_DONE;
+    bool any = false;
     for (uint32_t i = 0; i < ldsl_library_op_count(s->ops.library); i++) {
-        int status = bench_op(s, ldsl_library_op_name(s->ops.library, i));
+        ldsl_op_info info;
+        const char *op = ldsl_library_op_name(s->ops.library, i);
+        any = any || s->options->shape ||
+              (ldsl_op_find(s->ops.library, op, &info) && info.bench_count);
+        int status = bench_op(s, op);
         if (!first)
             first = status;
     }
-    return first;
+    return any ? first : cli_error(s->cli, "no operator has a bench clause");
 }
 
 static int open_session(struct session *s)
@@ -616,10 +626,13 @@ static int run(struct cli *cli, void *user)
     struct options *o = user;
     struct session s = {.cli = cli, .options = o, .rows = json_array()};
     unsigned named = 0;
-    int status = open_session(&s);
+    enum ldsl_dtype unused;
+    int status = EXIT_DONE;
+    if (o->dtype && !ldsl_dtype_parse(o->dtype, &unused))
+        status = cli_usage(cli, "unknown element type '%s'", o->dtype);
+    if (!status)
+        status = open_session(&s);
     if (!status) {
-        if (!cli->json_path || strcmp(cli->json_path, "-") != 0)
-            print_head();
         status = bench_named(&s, &named);
         if (!status && !named)
             status = bench_all(&s);
