@@ -12,8 +12,10 @@ static enum ldsl_status check_pointer(const struct ldsl_plan *plan, const struct
         return rt_error(sink, LDSL_ARGUMENT, "%s: the pointer of %s is NULL", plan->op,
                         t->info.name);
     if (pointer % t->tensor.alignment)
-        return rt_error(sink, LDSL_ARGUMENT, "%s: %s is not aligned to %llu bytes as promised",
-                        plan->op, t->info.name, (unsigned long long)t->tensor.alignment);
+        return rt_error(
+            sink, LDSL_ARGUMENT,
+            "%s: %s is not aligned to %llu bytes; its argument may say a smaller alignment",
+            plan->op, t->info.name, (unsigned long long)t->tensor.alignment);
     if (pointer > UINT64_MAX - t->info.bytes)
         return rt_error(sink, LDSL_ARGUMENT, "%s: %s runs over the end of memory", plan->op,
                         t->info.name);

@@ -86,7 +86,8 @@ enum ldsl_argument_kind {
 };
 
 /* One argument by name. Parameters not given take their default; outputs may be left out: their
- * shape then follows from the operator and they are contiguous (ask ldsl_plan_tensor). */
+ * shape then follows from the operator, and they are contiguous and aligned to 256 bytes (ask
+ * ldsl_plan_tensor). */
 typedef struct ldsl_argument {
     const char *name;
     enum ldsl_argument_kind kind;
