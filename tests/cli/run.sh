@@ -63,6 +63,8 @@ in_out "4, 8"
 # what is wrong is said, with the name and a way on
 expect 1 "$ldsl" run twcie --file twice.ldsl 'x=[1]'
 in_err "did you mean 'twice'?"
+expect 1 "$ldsl" run twice 'x=[1]'
+in_err "found with --file"
 expect 1 "$ldsl" run twice --file twice.ldsl 'z=[1]'
 in_err "twice has no parameter 'z'"
 in_err "twice has x s y"

@@ -65,7 +65,7 @@ int find_operator(struct cli *cli, const ldsl_library *library, const char *name
     if (ldsl_op_find(library, name, info))
         return EXIT_DONE;
     const char *nearest = nearest_operator(library, name);
-    char help[128] = "'ldsl ops' lists the operators";
+    char help[128] = "'ldsl ops' lists the operators; those of another file are found with --file";
     if (nearest)
         snprintf(help, sizeof help, "did you mean '%.80s'?", nearest);
     return cli_error_help(cli, help, "unknown operator '%s'", name);
