@@ -1,3 +1,0 @@
-/* A library needs one source: this one, for a folder that has none yet. */
-extern const int ldsl_empty;
-const int ldsl_empty = 0;
