@@ -93,7 +93,7 @@ static LLVMValueRef bf16_by_instruction(struct gen *g, LLVMValueRef x)
 static LLVMValueRef bf16_of_f32(struct gen *g, LLVMValueRef x)
 {
     bool quick =
-        g->avx512 && gen_width_of(x) == 32 && g->leaf != IR_NO_AXIS && has_feature(g, "avx512bf16");
+        g->avx512 && gen_width_of(x) == 32 && gen_may_branch(g) && has_feature(g, "avx512bf16");
     return quick ? bf16_by_instruction(g, x) : round_bits(g, x);
 }
 

@@ -191,10 +191,3 @@ LLVMValueRef gen_bits(struct gen *g, LLVMValueRef v, LLVMTypeRef scalar)
 {
     return LLVMBuildBitCast(g->b, v, gen_shape(g, scalar, v), "");
 }
-
-/* Stores past the caches become visible in no order by themselves. */
-void gen_store_fence(struct gen *g)
-{
-    if (g->fence)
-        gen_intrinsic(g, "llvm.x86.sse.sfence", NULL, 0, NULL, 0);
-}

@@ -1,56 +1,56 @@
 /* Values where they belong. A value is emitted once at the outermost level at which it is the same
  * (the loop over the innermost of its axes, else its region), and kept until that level ends. */
-#include "codegen/internal.h"
+#include "codegen/cpu/cpu.h"
 
 /* ---- levels ------------------------------------------------------------------------------------ */
 
 unsigned gen_depth(const struct gen *g)
 {
-    return g->levels.count - 1;
+    return g->cpu->levels.count - 1;
 }
 
 void gen_push(struct gen *g, LLVMValueRef hoist)
 {
-    vec_push(&g->s->module, &g->levels, (struct gen_level){.hoist = hoist});
-    g->at = gen_depth(g);
+    vec_push(&g->s->module, &g->cpu->levels, (struct gen_level){.hoist = hoist});
+    g->cpu->at = gen_depth(g);
 }
 
 void gen_pop(struct gen *g)
 {
-    struct gen_level *level = &vec_last(&g->levels);
+    struct gen_level *level = &vec_last(&g->cpu->levels);
     for (uint32_t i = level->cached.count; i--;) {
-        struct cached **slot = &g->cache[level->cached.data[i]];
+        struct cached **slot = &g->cpu->cache[level->cached.data[i]];
         *slot = (*slot)->outer;
     }
-    g->levels.count--;
-    g->at = gen_depth(g);
+    g->cpu->levels.count--;
+    g->cpu->at = gen_depth(g);
 }
 
 /* The branch before which code of this level goes; NULL: the end of the current block. */
 static LLVMValueRef hoist_point(const struct gen *g, unsigned level)
 {
-    for (unsigned i = level + 1; i < g->levels.count; i++)
-        if (g->levels.data[i].hoist)
-            return g->levels.data[i].hoist;
+    for (unsigned i = level + 1; i < g->cpu->levels.count; i++)
+        if (g->cpu->levels.data[i].hoist)
+            return g->cpu->levels.data[i].hoist;
     return NULL;
 }
 
 unsigned gen_go(struct gen *g, unsigned level)
 {
-    unsigned from = g->at;
+    unsigned from = g->cpu->at;
     if (level == from)
         return from;
     LLVMValueRef here = hoist_point(g, from), there = hoist_point(g, level);
     if (!here)
-        g->tip = LLVMGetInsertBlock(g->b);
-    g->at = level;
+        g->cpu->tip = LLVMGetInsertBlock(g->b);
+    g->cpu->at = level;
     if (here == there)
         return from;
     LLVMMetadataRef line = LLVMGetCurrentDebugLocation2(g->b);
     if (there)
         LLVMPositionBuilderBefore(g->b, there);
     else
-        LLVMPositionBuilderAtEnd(g->b, g->tip);
+        LLVMPositionBuilderAtEnd(g->b, g->cpu->tip);
     LLVMSetCurrentDebugLocation2(g->b, line);
     return from;
 }
@@ -59,42 +59,42 @@ unsigned gen_go(struct gen *g, unsigned level)
 
 unsigned gen_value_width(const struct gen *g, const struct ir_value *v)
 {
-    const struct value_plan *vp = plan_of(g->plan, v);
+    const struct value_plan *vp = plan_of(g->cpu->plan, v);
     if (vp->invariant)
         return 1;
     if (vp->region && vp->region->combiner)
-        return g->combine_width;
-    return g->leaf != IR_NO_AXIS && (vp->axes & axis_bit(g->leaf)) ? g->width : 1;
+        return g->cpu->combine_width;
+    return g->cpu->leaf != IR_NO_AXIS && (vp->axes & axis_bit(g->cpu->leaf)) ? g->cpu->width : 1;
 }
 
 unsigned gen_value_level(const struct gen *g, const struct ir_value *v)
 {
-    const struct value_plan *vp = plan_of(g->plan, v);
+    const struct value_plan *vp = plan_of(g->cpu->plan, v);
     if (vp->invariant)
         return 0;
     unsigned level = vp->region->level;
     for (unsigned a = 0; a < g->f->axes.count; a++)
-        if ((vp->axes & axis_bit(a)) && g->axes[a].bound && g->axes[a].level > level)
-            level = g->axes[a].level;
+        if ((vp->axes & axis_bit(a)) && g->cpu->axes[a].bound && g->cpu->axes[a].level > level)
+            level = g->cpu->axes[a].level;
     return level;
 }
 
 static void set_at(struct gen *g, struct ir_value *v, LLVMValueRef value, unsigned level)
 {
     struct cached *c = arena_new(&g->s->module, struct cached);
-    *c = (struct cached){value, gen_width_of(value), level, g->cache[v->id]};
-    g->cache[v->id] = c;
-    vec_push(&g->s->module, &g->levels.data[level].cached, v->id);
+    *c = (struct cached){value, gen_width_of(value), level, g->cpu->cache[v->id]};
+    g->cpu->cache[v->id] = c;
+    vec_push(&g->s->module, &g->cpu->levels.data[level].cached, v->id);
 }
 
 void gen_set(struct gen *g, struct ir_value *v, LLVMValueRef value)
 {
-    set_at(g, v, value, g->at);
+    set_at(g, v, value, g->cpu->at);
 }
 
 static LLVMValueRef make_value(struct gen *g, struct ir_value *v, unsigned width)
 {
-    const struct value_plan *vp = plan_of(g->plan, v);
+    const struct value_plan *vp = plan_of(g->cpu->plan, v);
     if (vp->lazy)
         return gen_compute(g, v->node);
     if (!vp->storage)
@@ -105,15 +105,15 @@ static LLVMValueRef make_value(struct gen *g, struct ir_value *v, unsigned width
 
 LLVMValueRef gen_value(struct gen *g, struct ir_value *v)
 {
-    struct cached *c = g->cache[v->id];
+    struct cached *c = g->cpu->cache[v->id];
     unsigned width = gen_value_width(g, v);
     if (c && c->width == width)
         return c->value;
     unsigned level = gen_value_level(g, v);
     LLVMMetadataRef line = LLVMGetCurrentDebugLocation2(g->b);
-    unsigned back = gen_go(g, level < g->at ? level : g->at);
+    unsigned back = gen_go(g, level < g->cpu->at ? level : g->cpu->at);
     LLVMValueRef value = gen_splat(g, make_value(g, v, width), width);
-    set_at(g, v, value, g->at);
+    set_at(g, v, value, g->cpu->at);
     gen_go(g, back);
     LLVMSetCurrentDebugLocation2(g->b, line);
     return value;
@@ -130,7 +130,7 @@ LLVMValueRef gen_value_as(struct gen *g, struct ir_value *v, unsigned width)
  * one range in the whole program, found when first needed. */
 void gen_axis_range(struct gen *g, uint8_t axis)
 {
-    struct gen_axis *x = &g->axes[axis];
+    struct gen_axis *x = &g->cpu->axes[axis];
     const struct ir_axis *a = &g->f->axes.data[axis];
     if (x->ranged)
         return;
@@ -158,7 +158,7 @@ void gen_axis_range(struct gen *g, uint8_t axis)
 /* index{a} where the code is. */
 static LLVMValueRef index_tile(struct gen *g, uint8_t axis, unsigned width)
 {
-    const struct gen_axis *x = &g->axes[axis];
+    const struct gen_axis *x = &g->cpu->axes[axis];
     gen_axis_range(g, axis);
     LLVMValueRef first = x->offset ? LLVMBuildAdd(g->b, x->begin, x->offset, "") : x->begin;
     if (width == 1)
@@ -170,8 +170,8 @@ static LLVMValueRef index_tile(struct gen *g, uint8_t axis, unsigned width)
 
 static axis_set part_of(const struct gen *g, const struct ir_node *spread)
 {
-    return plan_of(g->plan, spread->operands[0])->axes &
-           ~plan_of(g->plan, spread->results[0])->axes;
+    return plan_of(g->cpu->plan, spread->operands[0])->axes &
+           ~plan_of(g->cpu->plan, spread->results[0])->axes;
 }
 
 static uint8_t only_axis(axis_set axes)
@@ -186,8 +186,8 @@ static uint8_t only_axis(axis_set axes)
 static LLVMValueRef gen_spread(struct gen *g, struct ir_node *n, unsigned width)
 {
     uint8_t part = only_axis(part_of(g, n));
-    const struct storage *s = plan_of(g->plan, n->operands[0])->storage;
-    LLVMValueRef offset = g->axes[n->attr.axis].offset;
+    const struct storage *s = plan_of(g->cpu->plan, n->operands[0])->storage;
+    LLVMValueRef offset = g->cpu->axes[n->attr.axis].offset;
     LLVMValueRef parts = gen_index(g, g->f->axes.data[part].tile);
     offset = offset ? LLVMBuildURem(g->b, offset, parts, "") : gen_index(g, 0);
     return gen_storage_load(g, s, n->results[0]->type.elem, width, part, offset);
@@ -195,7 +195,7 @@ static LLVMValueRef gen_spread(struct gen *g, struct ir_node *n, unsigned width)
 
 static LLVMValueRef gen_extract(struct gen *g, struct ir_node *n, unsigned width)
 {
-    const struct value_plan *vp = plan_of(g->plan, n->operands[0]);
+    const struct value_plan *vp = plan_of(g->cpu->plan, n->operands[0]);
     if (!(vp->axes & axis_bit(n->attr.axis)))
         return gen_value(g, n->operands[0]);
     LLVMValueRef at = gen_value(g, n->operands[1]);
@@ -209,10 +209,10 @@ static LLVMValueRef gen_extract(struct gen *g, struct ir_node *n, unsigned width
 
 static LLVMValueRef gen_relabel(struct gen *g, struct ir_node *n, unsigned width)
 {
-    const struct value_plan *vp = plan_of(g->plan, n->operands[0]);
+    const struct value_plan *vp = plan_of(g->cpu->plan, n->operands[0]);
     if (!(vp->axes & axis_bit(n->attr.axis)))
         return gen_value(g, n->operands[0]);
-    LLVMValueRef offset = g->axes[n->attr.to].offset;
+    LLVMValueRef offset = g->cpu->axes[n->attr.to].offset;
     return gen_storage_load(g, vp->storage, n->results[0]->type.elem, width, n->attr.axis,
                             offset ? offset : gen_index(g, 0));
 }
@@ -225,12 +225,12 @@ static LLVMValueRef compare_index(struct gen *g, struct ir_node *n)
                                              LLVMIntSLE, LLVMIntSGT, LLVMIntSGE};
     static const LLVMIntPredicate behind[] = {LLVMIntEQ,  LLVMIntNE,  LLVMIntSGT,
                                               LLVMIntSGE, LLVMIntSLT, LLVMIntSLE};
-    if (n->op != IR_OP_cmp || g->leaf == IR_NO_AXIS || n->operands[0]->type.elem != IR_INDEX)
+    if (n->op != IR_OP_cmp || g->cpu->leaf == IR_NO_AXIS || n->operands[0]->type.elem != IR_INDEX)
         return NULL;
     for (int side = 0; side < 2; side++) {
         struct ir_affine a;
         ir_affine_of(n->operands[side], &a);
-        if (!a.affine || a.coefficient[g->leaf] != 1 ||
+        if (!a.affine || a.coefficient[g->cpu->leaf] != 1 ||
             gen_value_width(g, n->operands[side]) == 1 ||
             gen_value_width(g, n->operands[!side]) > 1)
             continue;
@@ -239,12 +239,12 @@ static LLVMValueRef compare_index(struct gen *g, struct ir_node *n)
         LLVMValueRef both[] = {gen_value(g, n->operands[!side]), first};
         LLVMValueRef low[] = {gen_intrinsic(g, "llvm.ssub.sat", &t, 1, both, 2), gen_index(g, -1)};
         LLVMValueRef high[] = {gen_intrinsic(g, "llvm.smax", &t, 1, low, 2),
-                               gen_index(g, g->width)};
+                               gen_index(g, g->cpu->width)};
         LLVMValueRef distance = gen_intrinsic(g, "llvm.smin", &t, 1, high, 2);
         distance = LLVMBuildTrunc(g->b, distance, g->t_i32, "");
         LLVMIntPredicate p = side ? behind[n->attr.kind] : ahead[n->attr.kind];
-        return LLVMBuildICmp(g->b, p, gen_iota(g, g->t_i32, g->width),
-                             gen_splat(g, distance, g->width), "");
+        return LLVMBuildICmp(g->b, p, gen_iota(g, g->t_i32, g->cpu->width),
+                             gen_splat(g, distance, g->cpu->width), "");
     }
     return NULL;
 }

@@ -2,7 +2,7 @@
  * (ldsl/check.h); the access then does not take place. The tests are straight-line code with a call
  * of a function of our own, which branches, since accesses may be emitted where no block may be made.
  */
-#include "codegen/internal.h"
+#include "codegen/cpu/cpu.h"
 
 #include <ldsl/check.h>
 #include <stddef.h>
@@ -152,13 +152,13 @@ static struct own_function owner_function(struct gen *g)
 
 static void put_value(struct gen *g, uint32_t i, LLVMValueRef v)
 {
-    LLVMBuildStore(g->b, v, field(g, g->check_values, 8 * (int64_t)i));
+    LLVMBuildStore(g->b, v, field(g, g->cpu->check_values, 8 * (int64_t)i));
 }
 
 static void call_fail(struct gen *g, LLVMValueRef fine, LLVMValueRef site)
 {
     struct own_function o = fail_function(g);
-    LLVMValueRef args[] = {fine, g->report, site, g->program, g->check_values};
+    LLVMValueRef args[] = {fine, g->cpu->report, site, g->cpu->program, g->cpu->check_values};
     LLVMBuildCall2(g->b, o.type, o.fn, args, 5, "");
 }
 
@@ -202,10 +202,10 @@ static LLVMValueRef element_number(struct gen *g, struct ir_node *n, const struc
 static bool is_tracked(const struct gen *g, uint8_t tensor)
 {
     const struct ir_tensor *t = &g->f->tensors.data[tensor];
-    if (!g->plan->written[tensor])
+    if (!g->cpu->plan->written[tensor])
         return false;
     for (uint32_t d = 0; d < t->rank; d++)
-        if (!plan_of(g->plan, t->dims[d])->invariant)
+        if (!plan_of(g->cpu->plan, t->dims[d])->invariant)
             return false;
     return true;
 }
@@ -215,19 +215,20 @@ static void check_touch_lane(struct gen *g, struct ir_node *n, const struct ir_t
 {
     bool writes = ir_op_info(n->op)->traits & IR_WRITES;
     struct own_function o = owner_function(g);
-    LLVMValueRef args[] = {inside, g->writers[n->attr.tensor], element_number(g, n, t, lane),
-                           g->program, gen_int(g, g->t_i1, writes)};
+    LLVMValueRef args[] = {inside, g->cpu->writers[n->attr.tensor], element_number(g, n, t, lane),
+                           g->cpu->program, gen_int(g, g->t_i1, writes)};
     LLVMValueRef owner = LLVMBuildCall2(g->b, o.type, o.fn, args, 5, "");
-    LLVMValueRef own = LLVMBuildAdd(g->b, g->program, gen_index(g, 1), "");
+    LLVMValueRef own = LLVMBuildAdd(g->b, g->cpu->program, gen_index(g, 1), "");
     LLVMValueRef none = LLVMBuildICmp(g->b, LLVMIntEQ, owner, gen_index(g, 0), "");
     LLVMValueRef mine = LLVMBuildICmp(g->b, LLVMIntEQ, owner, own, "");
     put_subscripts(g, n, t, lane);
     put_value(g, t->rank, LLVMBuildSub(g->b, owner, gen_index(g, 1), ""));
-    call_fail(g, LLVMBuildOr(g->b, none, mine, ""), g->race_site);
+    call_fail(g, LLVMBuildOr(g->b, none, mine, ""), g->cpu->race_site);
     if (writes || t->access != IR_OUT)
         return;
     LLVMValueRef outside = LLVMBuildNot(g->b, inside, "");
-    call_fail(g, LLVMBuildOr(g->b, outside, LLVMBuildNot(g->b, none, ""), ""), g->unwritten_site);
+    call_fail(g, LLVMBuildOr(g->b, outside, LLVMBuildNot(g->b, none, ""), ""),
+              g->cpu->unwritten_site);
 }
 
 void gen_check_touch(struct gen *g, struct ir_node *n, LLVMValueRef inside, unsigned width)
@@ -235,8 +236,8 @@ void gen_check_touch(struct gen *g, struct ir_node *n, LLVMValueRef inside, unsi
     const struct ir_tensor *t = &g->f->tensors.data[n->attr.tensor];
     if (!is_tracked(g, n->attr.tensor) || n->op == IR_OP_atomic)
         return;
-    g->race_site = make_site(g, LDSL_CHECK_RACE, n, t);
-    g->unwritten_site = make_site(g, LDSL_CHECK_UNWRITTEN, n, t);
+    g->cpu->race_site = make_site(g, LDSL_CHECK_RACE, n, t);
+    g->cpu->unwritten_site = make_site(g, LDSL_CHECK_UNWRITTEN, n, t);
     for (unsigned lane = 0; lane < width; lane++)
         check_touch_lane(g, n, t, gen_lane(g, inside, lane), lane);
 }
@@ -256,12 +257,12 @@ void gen_check_begin(struct gen *g)
 {
     if (!g->options->check)
         return;
-    g->check_values = gen_alloca(g, LLVMArrayType2(g->t_i64, MAX_VALUES));
-    g->writers = arena_array(&g->s->module, LLVMValueRef, g->f->tensors.count + 1);
+    g->cpu->check_values = gen_alloca(g, LLVMArrayType2(g->t_i64, MAX_VALUES));
+    g->cpu->writers = arena_array(&g->s->module, LLVMValueRef, g->f->tensors.count + 1);
     LLVMValueRef list = LLVMBuildLoad2(
-        g->b, g->t_ptr, field(g, g->report, offsetof(struct ldsl_check_report, writers)), "");
+        g->b, g->t_ptr, field(g, g->cpu->report, offsetof(struct ldsl_check_report, writers)), "");
     for (uint32_t i = 0; i < g->f->tensors.count; i++)
-        g->writers[i] = LLVMBuildLoad2(g->b, g->t_ptr, field(g, list, 8 * (int64_t)i), "");
+        g->cpu->writers[i] = LLVMBuildLoad2(g->b, g->t_ptr, field(g, list, 8 * (int64_t)i), "");
 }
 
 /* void <entry>.extents(slots, elements): see ldsl/check.h. Emitted as an entry that stores products

@@ -1,5 +1,5 @@
 /* Loop nests: items of the plan to LLVM loops, units to code. */
-#include "codegen/internal.h"
+#include "codegen/cpu/cpu.h"
 
 /* ---- counted loops ----------------------------------------------------------------------------- */
 
@@ -57,18 +57,18 @@ void gen_counted(struct gen *g, LLVMValueRef from, LLVMValueRef to, int64_t step
 /* Copies of carried values are written when all values of the iteration have been read. */
 void gen_flush(struct gen *g)
 {
-    for (uint32_t i = 0; i < g->pending.count; i++) {
-        struct pending_store *p = &g->pending.data[i];
+    for (uint32_t i = 0; i < g->cpu->pending.count; i++) {
+        struct pending_store *p = &g->cpu->pending.data[i];
         gen_storage_store(g, p->storage, p->elem, p->value, p->width, IR_NO_AXIS, NULL);
     }
-    g->pending.count = 0;
+    g->cpu->pending.count = 0;
 }
 
 static void emit_copy(struct gen *g, struct unit *u)
 {
-    const struct storage *to = u->to ? u->to : plan_of(g->plan, u->target)->storage;
-    bool wide = g->leaf != IR_NO_AXIS && (u->space & axis_bit(g->leaf));
-    struct pending_store p = {.storage = to, .width = wide ? g->width : 1};
+    const struct storage *to = u->to ? u->to : plan_of(g->cpu->plan, u->target)->storage;
+    bool wide = g->cpu->leaf != IR_NO_AXIS && (u->space & axis_bit(g->cpu->leaf));
+    struct pending_store p = {.storage = to, .width = wide ? g->cpu->width : 1};
     if (u->from) {
         p.elem = u->from->elem;
         p.value = gen_storage_load(g, u->from, p.elem, p.width, IR_NO_AXIS, NULL);
@@ -76,14 +76,14 @@ static void emit_copy(struct gen *g, struct unit *u)
         p.elem = u->value->type.elem;
         p.value = gen_value_as(g, u->value, p.width);
     }
-    vec_push(&g->s->module, &g->pending, p);
+    vec_push(&g->s->module, &g->cpu->pending, p);
 }
 
 /* A value computed at this place; kept in storage if it is wanted elsewhere. */
 static void emit_anchor(struct gen *g, struct ir_node *n)
 {
     struct ir_value *v = n->results[0];
-    const struct value_plan *vp = plan_of(g->plan, v);
+    const struct value_plan *vp = plan_of(g->cpu->plan, v);
     unsigned width = gen_value_width(g, v);
     LLVMValueRef value = gen_splat(g, gen_compute(g, n), width);
     gen_set(g, v, value);
@@ -121,7 +121,7 @@ static void emit_unit(struct gen *g, struct unit *u)
 static void emit_round(struct gen *g, void *user, LLVMValueRef counter)
 {
     struct item *it = user;
-    struct gen_axis *x = &g->axes[it->axis];
+    struct gen_axis *x = &g->cpu->axes[it->axis];
     x->offset = counter;
     x->level = gen_depth(g);
     x->bound = true;
@@ -144,17 +144,17 @@ static LLVMValueRef whole_chunks(struct gen *g, LLVMValueRef count, unsigned wid
 static void emit_rounds(struct gen *g, struct item *it)
 {
     gen_axis_range(g, it->axis);
-    LLVMValueRef zero = gen_index(g, 0), count = g->axes[it->axis].count;
+    LLVMValueRef zero = gen_index(g, 0), count = g->cpu->axes[it->axis].count;
     if (it->width == 1) {
         gen_counted(g, zero, count, 1, emit_round, it);
         return;
     }
     LLVMValueRef chunks = whole_chunks(g, count, it->width);
-    g->leaf = it->axis;
-    g->width = it->width;
+    g->cpu->leaf = it->axis;
+    g->cpu->width = it->width;
     gen_counted(g, zero, chunks, it->width, emit_round, it);
-    g->leaf = IR_NO_AXIS;
-    g->width = 1;
+    g->cpu->leaf = IR_NO_AXIS;
+    g->cpu->width = 1;
     gen_counted(g, chunks, count, 1, emit_round, it);
 }
 
@@ -184,4 +184,9 @@ void gen_items(struct gen *g, struct item *it)
     }
     if (!it->parent)
         gen_flush(g);
+}
+
+bool gen_may_branch(const struct gen *g)
+{
+    return g->cpu && g->cpu->leaf != IR_NO_AXIS;
 }

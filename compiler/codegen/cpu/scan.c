@@ -3,7 +3,7 @@
  * Along the leaf's axis a chunk is scanned in log2(width) steps of shifted lanes, then combined with
  * the running value, which is the last lane of the chunk before. Along an outer loop there is a
  * running value for each element of the loops inside. */
-#include "codegen/internal.h"
+#include "codegen/cpu/cpu.h"
 
 #define MAX_OPERANDS 16
 
@@ -103,7 +103,7 @@ static void set_results(struct gen *g, const struct ir_node *n, LLVMValueRef *x,
     for (uint32_t i = 0; i < n->result_count; i++) {
         struct ir_value *v = n->results[i];
         LLVMValueRef value = gen_cast(g, x[i], elem_of(n, i), v->type.elem);
-        const struct storage *s = plan_of(g->plan, v)->storage;
+        const struct storage *s = plan_of(g->cpu->plan, v)->storage;
         gen_set(g, v, value);
         if (s)
             gen_storage_store(g, s, v->type.elem, value, width, IR_NO_AXIS, NULL);
@@ -152,8 +152,8 @@ void gen_scan(struct gen *g, struct unit *u)
 {
     const struct ir_node *n = u->node;
     LLVMValueRef x[MAX_OPERANDS];
-    bool wide = g->leaf != IR_NO_AXIS && (u->space & axis_bit(g->leaf));
-    unsigned width = wide ? g->width : 1;
+    bool wide = g->cpu->leaf != IR_NO_AXIS && (u->space & axis_bit(g->cpu->leaf));
+    unsigned width = wide ? g->cpu->width : 1;
     for (uint32_t i = 0; i < n->operand_count; i++)
         x[i] = gen_cast(g, gen_value_as(g, n->operands[i], width), n->operands[i]->type.elem,
                         elem_of(n, i));

@@ -3,7 +3,7 @@
  * Operands lie as x[batch.., m.., k] and y[batch.., k, n..] (narrow floats widened to f32). Loops run
  * over the result's axes; the last axis that only y has is vectorised, four elements of the last
  * axis that only x has share each vector of y, and k runs innermost in registers. */
-#include "codegen/internal.h"
+#include "codegen/cpu/cpu.h"
 
 #define ROWS 4
 
@@ -20,21 +20,21 @@ struct dot {
 
 static void bind(struct gen *g, uint8_t axis, LLVMValueRef offset)
 {
-    g->axes[axis].offset = offset;
-    g->axes[axis].bound = true;
-    g->axes[axis].level = gen_depth(g);
+    g->cpu->axes[axis].offset = offset;
+    g->cpu->axes[axis].bound = true;
+    g->cpu->axes[axis].level = gen_depth(g);
 }
 
 static void unbind(struct gen *g, uint8_t axis)
 {
-    g->axes[axis].offset = NULL;
-    g->axes[axis].bound = false;
+    g->cpu->axes[axis].offset = NULL;
+    g->cpu->axes[axis].bound = false;
 }
 
 static void bind_row(struct gen *g, const struct dot *d, unsigned row)
 {
     if (d->row != IR_NO_AXIS)
-        g->axes[d->row].offset = LLVMBuildAdd(g->b, d->first_row, gen_index(g, row), "");
+        g->cpu->axes[d->row].offset = LLVMBuildAdd(g->b, d->first_row, gen_index(g, row), "");
 }
 
 static LLVMValueRef multiply_add(struct gen *g, enum ir_elem e, LLVMValueRef x, LLVMValueRef y,
@@ -54,10 +54,10 @@ static void inner_round(struct gen *g, void *user, LLVMValueRef counter)
     y = gen_splat(g, gen_cast(g, y, d->y->elem, d->result), d->width);
     for (unsigned i = 0; i < d->rows; i++) {
         bind_row(g, d, i);
-        uint8_t leaf = g->leaf;
-        g->leaf = IR_NO_AXIS;
+        uint8_t leaf = g->cpu->leaf;
+        g->cpu->leaf = IR_NO_AXIS;
         LLVMValueRef x = gen_storage_load(g, d->x, d->x->elem, 1, IR_NO_AXIS, NULL);
-        g->leaf = leaf;
+        g->cpu->leaf = leaf;
         x = gen_splat(g, gen_cast(g, x, d->x->elem, d->result), d->width);
         LLVMValueRef sum = LLVMBuildLoad2(g->b, t, d->sums[i], "");
         LLVMBuildStore(g->b, multiply_add(g, d->result, x, y, sum), d->sums[i]);
@@ -74,7 +74,7 @@ static void block(struct gen *g, struct dot *d)
         LLVMBuildStore(g->b, LLVMConstNull(t), d->sums[i]);
     }
     gen_axis_range(g, d->k);
-    gen_counted(g, gen_index(g, 0), g->axes[d->k].count, 1, inner_round, d);
+    gen_counted(g, gen_index(g, 0), g->cpu->axes[d->k].count, 1, inner_round, d);
     for (unsigned i = 0; i < d->rows; i++) {
         bind_row(g, d, i);
         LLVMValueRef sum = LLVMBuildLoad2(g->b, t, d->sums[i], "");
@@ -99,7 +99,7 @@ static void all_rows(struct gen *g, struct dot *d)
         return;
     }
     gen_axis_range(g, d->row);
-    LLVMValueRef count = g->axes[d->row].count;
+    LLVMValueRef count = g->cpu->axes[d->row].count;
     LLVMValueRef whole = LLVMBuildAnd(g->b, count, gen_index(g, -(int64_t)ROWS), "");
     d->rows = ROWS;
     gen_counted(g, gen_index(g, 0), whole, ROWS, row_round, d);
@@ -112,9 +112,9 @@ static void column_round(struct gen *g, void *user, LLVMValueRef counter)
     struct dot *d = user;
     bind(g, d->column, counter);
     if (d->width > 1)
-        g->leaf = d->column;
+        g->cpu->leaf = d->column;
     all_rows(g, d);
-    g->leaf = IR_NO_AXIS;
+    g->cpu->leaf = IR_NO_AXIS;
     unbind(g, d->column);
 }
 
@@ -126,7 +126,7 @@ static void all_columns(struct gen *g, struct dot *d)
         return;
     }
     gen_axis_range(g, d->column);
-    LLVMValueRef count = g->axes[d->column].count;
+    LLVMValueRef count = g->cpu->axes[d->column].count;
     unsigned width = g->target->facts.vector_bytes / 4 * 2;
     LLVMValueRef whole = LLVMBuildAnd(g->b, count, gen_index(g, -(int64_t)width), "");
     d->width = width;
@@ -161,7 +161,7 @@ static void other_axes(struct gen *g, struct dot *d)
         o.axis++;
     d->rest &= ~axis_bit(o.axis);
     gen_axis_range(g, o.axis);
-    gen_counted(g, gen_index(g, 0), g->axes[o.axis].count, 1, other_round, &o);
+    gen_counted(g, gen_index(g, 0), g->cpu->axes[o.axis].count, 1, other_round, &o);
     d->rest |= axis_bit(o.axis);
 }
 
@@ -177,9 +177,9 @@ static uint8_t last_of(const struct storage *s, axis_set axes)
 void gen_dot(struct gen *g, struct unit *u)
 {
     const struct ir_node *n = u->node;
-    const struct value_plan *x = plan_of(g->plan, n->operands[0]);
-    const struct value_plan *y = plan_of(g->plan, n->operands[1]);
-    const struct value_plan *out = plan_of(g->plan, n->results[0]);
+    const struct value_plan *x = plan_of(g->cpu->plan, n->operands[0]);
+    const struct value_plan *y = plan_of(g->cpu->plan, n->operands[1]);
+    const struct value_plan *out = plan_of(g->cpu->plan, n->results[0]);
     struct dot d = {.unit = u, .x = x->storage, .y = y->storage, .out = out->storage};
     d.result = n->results[0]->type.elem;
     d.k = n->attr.axis;

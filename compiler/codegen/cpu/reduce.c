@@ -5,7 +5,7 @@
  * combined. A reduction whose outer loops enclose loops over axes it keeps, and one down to a part
  * axis, accumulates into storage over those axes. Accumulators are allocas: sroa makes them
  * registers. A combiner has no identity: a flag tells its first element. */
-#include "codegen/internal.h"
+#include "codegen/cpu/cpu.h"
 
 #include <math.h>
 
@@ -76,10 +76,10 @@ LLVMValueRef gen_identity(struct gen *g, enum ir_kind kind, enum ir_elem e)
 static void apply_region(struct gen *g, const struct ir_node *n, LLVMValueRef *out, LLVMValueRef *a,
                          LLVMValueRef *b, unsigned width)
 {
-    struct region *r = plan_region(g->plan, n->regions[0]);
+    struct region *r = plan_region(g->cpu->plan, n->regions[0]);
     uint32_t count = n->operand_count;
-    unsigned outer = g->combine_width;
-    g->combine_width = width;
+    unsigned outer = g->cpu->combine_width;
+    g->cpu->combine_width = width;
     gen_push(g, NULL);
     r->level = gen_depth(g);
     for (uint32_t i = 0; i < count; i++) {
@@ -89,7 +89,7 @@ static void apply_region(struct gen *g, const struct ir_node *n, LLVMValueRef *o
     for (uint32_t i = 0; i < count; i++)
         out[i] = gen_value_as(g, r->block->last->operands[i], width);
     gen_pop(g);
-    g->combine_width = outer;
+    g->cpu->combine_width = outer;
 }
 
 void gen_combine(struct gen *g, const struct ir_node *n, LLVMValueRef *out, LLVMValueRef *a,
@@ -123,7 +123,7 @@ static void step(struct gen *g, const struct ir_node *n, LLVMValueRef *acc, LLVM
 
 static const struct storage *storage_of(const struct gen *g, const struct ir_value *v)
 {
-    return plan_of(g->plan, v)->storage;
+    return plan_of(g->cpu->plan, v)->storage;
 }
 
 static struct accumulator *new_accumulator(struct gen *g, struct unit *u)
@@ -180,7 +180,7 @@ static void fill_dims(struct gen *g, struct fill *f)
         gen_storage_store(g, s, f->elem, all, (unsigned)s->size[0], IR_NO_AXIS, NULL);
         return;
     }
-    while (f->dim < s->dim_count && g->axes[s->dims[f->dim]].bound)
+    while (f->dim < s->dim_count && g->cpu->axes[s->dims[f->dim]].bound)
         f->dim++;
     if (f->dim == s->dim_count) {
         gen_storage_store(g, s, f->elem, gen_splat(g, f->value, f->width), f->width, IR_NO_AXIS,
@@ -198,17 +198,17 @@ static void fill_round(struct gen *g, void *user, LLVMValueRef counter)
 {
     struct fill f = *(struct fill *)user;
     uint8_t axis = f.storage->dims[f.dim];
-    struct gen_axis saved = g->axes[axis];
-    uint8_t leaf = g->leaf;
-    g->axes[axis].offset = counter;
-    g->axes[axis].bound = true;
-    g->axes[axis].level = gen_depth(g);
+    struct gen_axis saved = g->cpu->axes[axis];
+    uint8_t leaf = g->cpu->leaf;
+    g->cpu->axes[axis].offset = counter;
+    g->cpu->axes[axis].bound = true;
+    g->cpu->axes[axis].level = gen_depth(g);
     if (f.width > 1)
-        g->leaf = axis;
+        g->cpu->leaf = axis;
     f.dim++;
     fill_dims(g, &f);
-    g->leaf = leaf;
-    g->axes[axis] = saved;
+    g->cpu->leaf = leaf;
+    g->cpu->axes[axis] = saved;
 }
 
 void gen_fill_storage(struct gen *g, const struct storage *s, enum ir_elem elem, LLVMValueRef value)
@@ -221,7 +221,7 @@ void gen_fill_storage(struct gen *g, const struct storage *s, enum ir_elem elem,
 static LLVMValueRef part_offset(struct gen *g, const struct ir_node *n)
 {
     const struct ir_axis *part = &g->f->axes.data[n->attr.to];
-    LLVMValueRef offset = g->axes[part->parent].offset;
+    LLVMValueRef offset = g->cpu->axes[part->parent].offset;
     if (!offset || part->tile == 1)
         return gen_index(g, 0);
     return LLVMBuildURem(g->b, offset, gen_index(g, part->tile), "");
@@ -231,7 +231,7 @@ static LLVMValueRef part_offset(struct gen *g, const struct ir_node *n)
 static LLVMValueRef parts_begun(struct gen *g, const struct ir_node *n, LLVMValueRef any)
 {
     const struct ir_axis *part = &g->f->axes.data[n->attr.to];
-    LLVMValueRef offset = g->axes[part->parent].offset;
+    LLVMValueRef offset = g->cpu->axes[part->parent].offset;
     if (!offset)
         return any;
     LLVMValueRef later = LLVMBuildICmp(g->b, LLVMIntSGE, offset, gen_index(g, part->tile), "");
@@ -337,8 +337,8 @@ void gen_reduce(struct gen *g, struct unit *u)
         pass_through(g, u);
         return;
     }
-    bool wide = g->leaf != IR_NO_AXIS && (u->space & axis_bit(g->leaf));
-    unsigned width = wide ? g->width : 1;
+    bool wide = g->cpu->leaf != IR_NO_AXIS && (u->space & axis_bit(g->cpu->leaf));
+    unsigned width = wide ? g->cpu->width : 1;
     for (uint32_t i = 0; i < n->operand_count; i++)
         x[i] = gen_cast(g, gen_value_as(g, n->operands[i], width), n->operands[i]->type.elem,
                         u->acc->elem[i]);

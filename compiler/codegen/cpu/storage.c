@@ -1,5 +1,5 @@
 /* Which values need storage, of what shape, and where it lies in scratch. */
-#include "codegen/plan.h"
+#include "codegen/cpu/plan.h"
 
 #define SLOT_ELEMENTS 64
 #define SCRATCH_ALIGN 64

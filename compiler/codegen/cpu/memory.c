@@ -1,5 +1,5 @@
 /* Tile storage: registers for scalars and slots, scratch for the rest. */
-#include "codegen/internal.h"
+#include "codegen/cpu/cpu.h"
 
 /* Bools are bytes outside of SSA values. */
 static LLVMTypeRef kept_type(const struct gen *g, const struct storage *s)
@@ -10,11 +10,11 @@ static LLVMTypeRef kept_type(const struct gen *g, const struct storage *s)
 
 void gen_place_storages(struct gen *g)
 {
-    for (uint32_t i = 0; i < g->plan->storages.count; i++) {
-        struct storage *s = g->plan->storages.data[i];
+    for (uint32_t i = 0; i < g->cpu->plan->storages.count; i++) {
+        struct storage *s = g->cpu->plan->storages.data[i];
         if (s->kind == STORAGE_MEMORY) {
             LLVMValueRef offset = gen_index(g, (int64_t)s->offset);
-            s->place = LLVMBuildGEP2(g->b, g->t_i8, g->scratch, &offset, 1, "tile");
+            s->place = LLVMBuildGEP2(g->b, g->t_i8, g->cpu->scratch, &offset, 1, "tile");
         } else {
             s->place = gen_alloca(g, kept_type(g, s));
         }
@@ -24,16 +24,17 @@ void gen_place_storages(struct gen *g)
 void gen_scratch_alias(struct gen *g, LLVMValueRef access)
 {
     uint32_t n = g->f->tensors.count;
-    LLVMSetMetadata(access, g->md_scope, LLVMMetadataAsValue(g->context, g->alias_scope[n]));
-    if (g->alias_others[n])
-        LLVMSetMetadata(access, g->md_noalias, LLVMMetadataAsValue(g->context, g->alias_others[n]));
+    LLVMSetMetadata(access, g->md_scope, LLVMMetadataAsValue(g->context, g->cpu->alias_scope[n]));
+    if (g->cpu->alias_others[n])
+        LLVMSetMetadata(access, g->md_noalias,
+                        LLVMMetadataAsValue(g->context, g->cpu->alias_others[n]));
 }
 
 static LLVMValueRef offset_of(struct gen *g, uint8_t axis, uint8_t moved, LLVMValueRef offset)
 {
     if (axis == moved)
         return offset;
-    LLVMValueRef own = g->axes[axis].offset;
+    LLVMValueRef own = g->cpu->axes[axis].offset;
     return own ? own : gen_index(g, 0);
 }
 
@@ -49,7 +50,7 @@ static LLVMValueRef address(struct gen *g, const struct storage *s, uint8_t move
         uint8_t axis = s->dims[i];
         LLVMValueRef o = offset_of(g, axis, moved, offset);
         at = LLVMBuildAdd(g->b, at, LLVMBuildMul(g->b, o, gen_index(g, step), ""), "");
-        if (axis == moved ? lanes_move : axis == g->leaf)
+        if (axis == moved ? lanes_move : axis == g->cpu->leaf)
             *stride = step;
         step *= s->size[i];
     }
@@ -101,7 +102,7 @@ LLVMValueRef gen_storage_load(struct gen *g, const struct storage *s, enum ir_el
     LLVMTypeRef t = gen_memory_type(g, s->elem);
     bool has_leaf = false;
     for (unsigned i = 0; i < s->dim_count; i++)
-        has_leaf |= s->dims[i] == g->leaf;
+        has_leaf |= s->dims[i] == g->cpu->leaf;
     int64_t stride;
     LLVMValueRef p = address(g, s, moved, offset, width > 1 && !has_leaf, &stride);
     if (width == 1 || stride == 0)
@@ -146,7 +147,7 @@ void gen_storage_store(struct gen *g, const struct storage *s, enum ir_elem elem
     }
     bool has_leaf = false;
     for (unsigned i = 0; i < s->dim_count; i++)
-        has_leaf |= s->dims[i] == g->leaf;
+        has_leaf |= s->dims[i] == g->cpu->leaf;
     int64_t stride;
     LLVMValueRef p = address(g, s, moved, offset, width > 1 && !has_leaf, &stride);
     if (width == 1 || stride <= 1) {

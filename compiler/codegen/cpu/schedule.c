@@ -4,7 +4,7 @@
  * that iterates over the same axis and may run in the same iterations. Units without the axis are
  * moved before the loop if they need nothing from it, else after it. Inside the loop the same is
  * done with one axis less. */
-#include "codegen/plan.h"
+#include "codegen/cpu/plan.h"
 
 typedef VEC(struct unit *) unit_list;
 

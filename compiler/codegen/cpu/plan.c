@@ -1,5 +1,5 @@
 /* Which values are lazy, which are anchors, and what must be stored whatever the schedule. */
-#include "codegen/plan.h"
+#include "codegen/cpu/plan.h"
 
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* Units: what is computed at one place, the elements it covers and what it needs. */
-#include "codegen/plan.h"
+#include "codegen/cpu/plan.h"
 
 struct collector {
     struct plan *p;

@@ -1,7 +1,7 @@
 /* Tensor accesses. An address is the sum of the subscripts' affine terms, each multiplied at the
  * level where it is fixed. Along the leaf's axis an access is contiguous (one vector access), fixed
  * (one element for all lanes) or anything else (a gather or scatter of the lanes). */
-#include "codegen/internal.h"
+#include "codegen/cpu/cpu.h"
 
 struct address {
     LLVMValueRef pointer; /* of the first lane */
@@ -25,7 +25,7 @@ struct sum {
 
 static void add_to(struct gen *g, struct sum *s, LLVMValueRef v)
 {
-    LLVMValueRef *at = &s->at[g->at];
+    LLVMValueRef *at = &s->at[g->cpu->at];
     *at = *at ? LLVMBuildAdd(g->b, *at, v, "") : v;
 }
 
@@ -42,7 +42,7 @@ static void add_term(struct gen *g, struct sum *s, const struct ir_affine_term *
                      LLVMValueRef stride)
 {
     unsigned level = term->value ? gen_value_level(g, term->value) : 0;
-    unsigned back = gen_go(g, level < g->at ? level : g->at);
+    unsigned back = gen_go(g, level < g->cpu->at ? level : g->cpu->at);
     LLVMValueRef v = term->value ? gen_value(g, term->value) : gen_index(g, 1);
     add_to(g, s, scaled(g, v, term->coefficient, stride));
     gen_go(g, back);
@@ -52,15 +52,15 @@ static void add_term(struct gen *g, struct sum *s, const struct ir_affine_term *
 static void add_axis(struct gen *g, struct sum *s, uint8_t axis, int64_t coefficient,
                      LLVMValueRef stride)
 {
-    const struct gen_axis *x = &g->axes[axis];
+    const struct gen_axis *x = &g->cpu->axes[axis];
     gen_axis_range(g, axis);
-    unsigned region = x->range_level < g->at ? x->range_level : g->at;
+    unsigned region = x->range_level < g->cpu->at ? x->range_level : g->cpu->at;
     unsigned back = gen_go(g, region);
     add_to(g, s, scaled(g, x->begin, coefficient, stride));
     gen_go(g, back);
     if (!x->bound || !x->offset)
         return;
-    back = gen_go(g, x->level < g->at ? x->level : g->at);
+    back = gen_go(g, x->level < g->cpu->at ? x->level : g->cpu->at);
     add_to(g, s, scaled(g, x->offset, coefficient, stride));
     gen_go(g, back);
 }
@@ -92,17 +92,17 @@ static LLVMValueRef add_dim(struct gen *g, struct sum *s, struct ir_node *n, uin
     for (unsigned i = 0; i < g->f->axes.count; i++)
         if (a.coefficient[i])
             add_axis(g, s, (uint8_t)i, a.coefficient[i], stride);
-    if (width == 1 || g->leaf == IR_NO_AXIS || !a.coefficient[g->leaf])
+    if (width == 1 || g->cpu->leaf == IR_NO_AXIS || !a.coefficient[g->cpu->leaf])
         return NULL;
-    *unit = a.coefficient[g->leaf] == 1 && LLVMIsAConstantInt(stride);
-    LLVMValueRef step = scaled(g, gen_index(g, a.coefficient[g->leaf]), 1, stride);
+    *unit = a.coefficient[g->cpu->leaf] == 1 && LLVMIsAConstantInt(stride);
+    LLVMValueRef step = scaled(g, gen_index(g, a.coefficient[g->cpu->leaf]), 1, stride);
     return LLVMBuildMul(g->b, gen_iota(g, g->t_i64, width), gen_splat(g, step, width), "");
 }
 
 static struct address make_address(struct gen *g, struct ir_node *n, unsigned width)
 {
     const struct ir_tensor *t = tensor_of(g, n);
-    struct sum s = {arena_array(&g->s->module, LLVMValueRef, g->levels.count)};
+    struct sum s = {arena_array(&g->s->module, LLVMValueRef, g->cpu->levels.count)};
     struct address a = {.width = width};
     uint32_t moving = 0;
     for (uint32_t d = 0; d < t->rank; d++) {
@@ -118,8 +118,8 @@ static struct address make_address(struct gen *g, struct ir_node *n, unsigned wi
     if (a.contiguous)
         a.lanes = NULL;
     a.pointer = g->tensors[n->attr.tensor];
-    for (unsigned level = 0; level <= g->at; level++) {
-        if (g->leaf != IR_NO_AXIS && level == g->axes[g->leaf].level)
+    for (unsigned level = 0; level <= g->cpu->at; level++) {
+        if (g->cpu->leaf != IR_NO_AXIS && level == g->cpu->axes[g->cpu->leaf].level)
             a.start = a.pointer;
         if (!s.at[level] || gen_is_zero(s.at[level]))
             continue;
@@ -158,10 +158,11 @@ static LLVMValueRef inside(struct gen *g, struct ir_node *n, unsigned width)
 
 static LLVMValueRef mark(struct gen *g, LLVMValueRef access, uint8_t tensor)
 {
-    LLVMSetMetadata(access, g->md_scope, LLVMMetadataAsValue(g->context, g->alias_scope[tensor]));
-    if (g->alias_others[tensor])
+    LLVMSetMetadata(access, g->md_scope,
+                    LLVMMetadataAsValue(g->context, g->cpu->alias_scope[tensor]));
+    if (g->cpu->alias_others[tensor])
         LLVMSetMetadata(access, g->md_noalias,
-                        LLVMMetadataAsValue(g->context, g->alias_others[tensor]));
+                        LLVMMetadataAsValue(g->context, g->cpu->alias_others[tensor]));
     return access;
 }
 
@@ -195,7 +196,7 @@ static LLVMValueRef load_one(struct gen *g, const struct ir_tensor *t, const str
     LLVMTypeRef type = gen_memory_type(g, t->elem);
     if (!in)
         return plain_load(g, t, type, a->pointer, number);
-    LLVMValueRef p = LLVMBuildSelect(g->b, in, a->pointer, g->nowhere, "");
+    LLVMValueRef p = LLVMBuildSelect(g->b, in, a->pointer, g->cpu->nowhere, "");
     return LLVMBuildSelect(g->b, in, plain_load(g, t, type, p, number), fill, "");
 }
 
@@ -259,21 +260,22 @@ static void plain_store(struct gen *g, const struct ir_node *n, LLVMValueRef v, 
 static LLVMValueRef is_large(struct gen *g, uint8_t tensor)
 {
     const struct ir_tensor *t = &g->f->tensors.data[tensor];
-    if (g->streamed[tensor])
-        return g->stream[tensor];
-    g->streamed[tensor] = true;
-    if (!g->x86 || t->access != IR_OUT || g->plan->loaded[tensor])
+    if (g->cpu->streamed[tensor])
+        return g->cpu->stream[tensor];
+    g->cpu->streamed[tensor] = true;
+    if (!g->x86 || t->access != IR_OUT || g->cpu->plan->loaded[tensor])
         return NULL;
     for (uint32_t d = 0; d < t->rank; d++)
-        if (!plan_of(g->plan, t->dims[d])->invariant)
+        if (!plan_of(g->cpu->plan, t->dims[d])->invariant)
             return NULL;
     unsigned back = gen_go(g, 0);
     LLVMValueRef bytes = gen_index(g, element_bytes(t->elem));
     for (uint32_t d = 0; d < t->rank; d++)
         bytes = LLVMBuildMul(g->b, bytes, gen_value(g, t->dims[d]), "");
-    g->stream[tensor] = LLVMBuildICmp(g->b, LLVMIntSGE, bytes, gen_index(g, STREAM_BYTES), "large");
+    g->cpu->stream[tensor] =
+        LLVMBuildICmp(g->b, LLVMIntSGE, bytes, gen_index(g, STREAM_BYTES), "large");
     gen_go(g, back);
-    return g->stream[tensor];
+    return g->cpu->stream[tensor];
 }
 
 /* Such stores want whole aligned lines: true if the leaf's first address is at one. */
@@ -285,7 +287,7 @@ static LLVMValueRef may_stream(struct gen *g, const struct ir_node *n, const str
         large = is_large(g, n->attr.tensor);
     if (!large)
         return NULL;
-    unsigned back = gen_go(g, g->axes[g->leaf].level - 1);
+    unsigned back = gen_go(g, g->cpu->axes[g->cpu->leaf].level - 1);
     LLVMValueRef at = LLVMBuildPtrToInt(g->b, a->start, g->t_i64, "");
     LLVMValueRef low = LLVMBuildAnd(g->b, at, gen_index(g, LINE - 1), "");
     LLVMValueRef aligned = LLVMBuildICmp(g->b, LLVMIntEQ, low, gen_index(g, 0), "");
@@ -302,7 +304,7 @@ static void store_contiguous(struct gen *g, const struct ir_node *n, LLVMValueRe
         plain_store(g, n, v, a->pointer);
         return;
     }
-    g->fence = true;
+    g->cpu->fence = true;
     LLVMBasicBlockRef past = gen_block(g, "past"), cached = gen_block(g, "cached");
     LLVMBasicBlockRef done = gen_block(g, "done");
     LLVMBuildCondBr(g->b, stream, past, cached);
@@ -371,7 +373,7 @@ void gen_store(struct gen *g, struct ir_node *n)
     }
     LLVMValueRef p = a.pointer;
     if (in)
-        p = LLVMBuildSelect(g->b, gen_lane(g, in, 0), p, g->nowhere, "");
+        p = LLVMBuildSelect(g->b, gen_lane(g, in, 0), p, g->cpu->nowhere, "");
     plain_store(g, n, gen_lane(g, v, width - 1), p);
 }
 
@@ -431,7 +433,14 @@ void gen_atomic(struct gen *g, struct ir_node *n)
         LLVMValueRef at = a.lanes ? gen_lane(g, a.lanes, i) : gen_index(g, a.contiguous ? i : 0);
         LLVMValueRef p = LLVMBuildGEP2(g->b, gen_memory_type(g, t->elem), a.pointer, &at, 1, "");
         if (in)
-            p = LLVMBuildSelect(g->b, gen_lane(g, in, i), p, g->nowhere, "");
+            p = LLVMBuildSelect(g->b, gen_lane(g, in, i), p, g->cpu->nowhere, "");
         atomic_lane(g, n, p, gen_lane(g, v, i));
     }
+}
+
+/* Stores past the caches become visible in no order by themselves. */
+void gen_store_fence(struct gen *g)
+{
+    if (g->cpu->fence)
+        gen_intrinsic(g, "llvm.x86.sse.sfence", NULL, 0, NULL, 0);
 }

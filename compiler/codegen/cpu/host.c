@@ -1,12 +1,12 @@
 /* The outer frame: programs, their place in the grid, structured control flow. */
-#include "codegen/internal.h"
+#include "codegen/cpu/cpu.h"
 
 /* ---- control flow ------------------------------------------------------------------------------ */
 
 static void store_scalar(struct gen *g, struct ir_value *target, LLVMValueRef value)
 {
-    gen_storage_store(g, plan_of(g->plan, target)->storage, target->type.elem, value, 1, IR_NO_AXIS,
-                      NULL);
+    gen_storage_store(g, plan_of(g->cpu->plan, target)->storage, target->type.elem, value, 1,
+                      IR_NO_AXIS, NULL);
 }
 
 /* Scalars become arguments or results; tiles have been copied by units. All are read before the
@@ -16,7 +16,7 @@ static void pass_scalars(struct gen *g, struct ir_value *const *values,
 {
     LLVMValueRef *got = arena_array(&g->s->module, LLVMValueRef, count + 1);
     for (uint32_t i = 0; i < count; i++)
-        if (!plan_of(g->plan, targets[i])->axes)
+        if (!plan_of(g->cpu->plan, targets[i])->axes)
             got[i] = gen_value(g, values[i]);
     for (uint32_t i = 0; i < count; i++)
         if (got[i])
@@ -66,13 +66,13 @@ static void emit_loop_body(struct gen *g, struct unit *u, LLVMBasicBlockRef next
                            LLVMBasicBlockRef exit)
 {
     struct ir_node *n = u->node;
-    struct gen_loop loop = {g->loop, n, next, exit};
+    struct gen_loop loop = {g->cpu->loop, n, next, exit};
     struct ir_value **args = n->regions[0]->args.data + (n->op == IR_OP_for);
-    g->loop = &loop;
+    g->cpu->loop = &loop;
     emit_region(g, u->regions[0]);
     if (end_region(g, u->regions[0], args))
         LLVMBuildBr(g->b, next);
-    g->loop = loop.outer;
+    g->cpu->loop = loop.outer;
 }
 
 static void pass_initial(struct gen *g, struct ir_node *n)
@@ -139,7 +139,7 @@ static void emit_sweep(struct gen *g, struct unit *u)
 {
     struct ir_node *n = u->node;
     const struct ir_axis *a = &g->f->axes.data[n->attr.axis];
-    struct gen_axis *x = &g->axes[n->attr.axis], outer = *x;
+    struct gen_axis *x = &g->cpu->axes[n->attr.axis], outer = *x;
     LLVMValueRef lo = gen_value(g, n->operands[0]), hi = gen_value(g, n->operands[1]);
     LLVMValueRef tile = gen_index(g, a->tile);
     pass_initial(g, n);
@@ -167,7 +167,7 @@ static void emit_sweep(struct gen *g, struct unit *u)
 
 static void leave_loop(struct gen *g, struct ir_node *n)
 {
-    struct gen_loop *loop = g->loop;
+    struct gen_loop *loop = g->cpu->loop;
     struct ir_value **args = loop->node->regions[0]->args.data + (loop->node->op == IR_OP_for);
     pass_scalars(g, n->operands, args, n->operand_count);
     LLVMBuildBr(g->b, n->op == IR_OP_break ? loop->exit : loop->next);
@@ -181,7 +181,7 @@ void gen_control(struct gen *g, struct unit *u)
     case IR_OP_for: emit_for(g, u); return;
     case IR_OP_loop: emit_forever(g, u); return;
     case IR_OP_sweep: emit_sweep(g, u); return;
-    case IR_OP_return: LLVMBuildBr(g->b, g->program_end); return;
+    case IR_OP_return: LLVMBuildBr(g->b, g->cpu->program_end); return;
     default: leave_loop(g, u->node);
     }
 }
@@ -207,7 +207,7 @@ static LLVMValueRef count_tiles(struct gen *g, const struct ir_axis *a)
 static void enter_axis(struct gen *g, uint8_t axis, LLVMValueRef tile_number)
 {
     const struct ir_axis *a = &g->f->axes.data[axis];
-    struct gen_axis *x = &g->axes[axis];
+    struct gen_axis *x = &g->cpu->axes[axis];
     LLVMValueRef tile = gen_index(g, a->tile);
     LLVMValueRef hi = gen_value(g, a->hi);
     x->begin =
@@ -217,7 +217,7 @@ static void enter_axis(struct gen *g, uint8_t axis, LLVMValueRef tile_number)
     if (a->bound) {
         LLVMBasicBlockRef inside = gen_block(g, "inside");
         LLVMBuildCondBr(g->b, LLVMBuildICmp(g->b, LLVMIntSLT, x->begin, hi, ""), inside,
-                        g->program_end);
+                        g->cpu->program_end);
         LLVMPositionBuilderAtEnd(g->b, inside);
     }
     x->count =
@@ -228,7 +228,7 @@ static void enter_axis(struct gen *g, uint8_t axis, LLVMValueRef tile_number)
  * axes, so axes are entered from the outside in. */
 static void enter_program(struct gen *g)
 {
-    LLVMValueRef tiles[IR_MAX_AXIS], numbers[IR_MAX_AXIS], rest = g->program;
+    LLVMValueRef tiles[IR_MAX_AXIS], numbers[IR_MAX_AXIS], rest = g->cpu->program;
     uint8_t grid[IR_MAX_AXIS];
     unsigned count = 0;
     for (unsigned i = 0; i < g->f->axes.count; i++)
@@ -253,14 +253,14 @@ static void enter_program(struct gen *g)
 static void emit_program(struct gen *g, void *user, LLVMValueRef number)
 {
     (void)user;
-    g->program = number;
-    g->program_end = gen_block(g, "program.end");
-    g->plan->body->level = gen_depth(g);
+    g->cpu->program = number;
+    g->cpu->program_end = gen_block(g, "program.end");
+    g->cpu->plan->body->level = gen_depth(g);
     enter_program(g);
-    emit_region(g, g->plan->body);
-    LLVMPositionBuilderAtEnd(g->b, g->program_end);
+    emit_region(g, g->cpu->plan->body);
+    LLVMPositionBuilderAtEnd(g->b, g->cpu->program_end);
     for (unsigned i = 0; i < g->f->axes.count; i++)
-        g->axes[i].ranged = false;
+        g->cpu->axes[i].ranged = false;
 }
 
 /* The body of entry(slots, first, last, scratch, report). */
