@@ -13,7 +13,7 @@
 #include <string.h>
 
 #define MAGIC   0x4154444cu /* "LDTA" where the low byte comes first */
-#define VERSION 1u
+#define VERSION 2u
 #define ALIGN   16u
 
 struct ldsl_artifact {
@@ -21,13 +21,13 @@ struct ldsl_artifact {
     uint64_t bytes;    /* of the whole block */
     uint64_t checksum; /* of everything after this field */
     uint32_t kind;     /* enum ldsl_artifact_kind */
-    uint32_t checked;
+    uint32_t checked, dependent, unused;
     uint64_t data_offset, data_bytes;
     uint64_t scratch_bytes;
     uint32_t slot_offset, slot_count;
     uint32_t text_offset, text_bytes;
     uint32_t name, entry, target, variant; /* offsets in the text table */
-    uint32_t block_threads, shared_bytes, registers, spill_bytes;
+    uint32_t block_threads, cluster, shared_bytes, registers, spill_bytes;
 };
 
 #define CHECKED_FROM (offsetof(struct ldsl_artifact, checksum) + sizeof(uint64_t))
@@ -108,6 +108,7 @@ ldsl_artifact *artifact_create(const struct artifact_parts *p)
         .bytes = bytes,
         .kind = (uint32_t)p->kind,
         .checked = p->info.checked,
+        .dependent = p->info.dependent,
         .data_offset = data_offset,
         .data_bytes = p->data_bytes,
         .scratch_bytes = p->info.scratch_bytes,
@@ -116,6 +117,7 @@ ldsl_artifact *artifact_create(const struct artifact_parts *p)
         .text_offset = (uint32_t)text_offset,
         .text_bytes = (uint32_t)text_bytes,
         .block_threads = p->info.block_threads,
+        .cluster = p->info.cluster,
         .shared_bytes = p->info.shared_bytes,
         .registers = p->info.registers,
         .spill_bytes = p->info.spill_bytes,
@@ -150,7 +152,8 @@ static bool texts_are_sound(const ldsl_artifact *a)
 static bool is_sound(const ldsl_artifact *a, size_t bytes)
 {
     if (a->magic != MAGIC || a->version != VERSION || a->bytes != bytes ||
-        a->checksum != checksum_of(a) || a->kind > LDSL_ARTIFACT_KERNEL || a->checked > 1)
+        a->checksum != checksum_of(a) || a->kind > LDSL_ARTIFACT_KERNEL || a->checked > 1 ||
+        a->dependent > 1)
         return false;
     if (!table_fits(a, a->slot_offset, a->slot_count, sizeof(struct ldsl_slot), 4) ||
         !table_fits(a, a->text_offset, a->text_bytes, 1, 1) ||
@@ -211,11 +214,13 @@ bool ldsl_artifact_kernel(const ldsl_artifact *a, struct ldsl_kernel_info *info)
         .slots = (const void *)((const char *)a + a->slot_offset),
         .slot_count = a->slot_count,
         .block_threads = a->block_threads,
+        .cluster = a->cluster,
         .shared_bytes = a->shared_bytes,
         .registers = a->registers,
         .spill_bytes = a->spill_bytes,
         .scratch_bytes = a->scratch_bytes,
         .checked = a->checked,
+        .dependent = a->dependent,
     };
     return true;
 }

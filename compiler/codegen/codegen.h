@@ -21,6 +21,9 @@ struct codegen_result {
     const char *text;
     const char *entry;      /* symbol of the kernel */
     uint64_t scratch_bytes; /* CPU: tile memory per thread */
+    uint32_t threads, cluster; /* of a block, blocks of a program; CPU: 1, 1 */
+    uint32_t shared_bytes;     /* GPU */
+    bool dependent;            /* GPU: begins by waiting for the kernels before it */
 };
 
 /* The function must verify. False after reporting. */

@@ -12,6 +12,14 @@ struct facts {
     uint32_t shared_bytes; /* shared memory a block may have; 0: none */
     uint32_t max_tile;     /* elements one tile may hold */
     bool has_bf16_math;    /* bf16 arithmetic in hardware */
+
+    /* GPUs only; 0 on a CPU. */
+    uint32_t block_threads;    /* most threads of a block */
+    uint32_t block_registers;  /* registers that the blocks of a multiprocessor share */
+    uint32_t resident;         /* most threads that a multiprocessor holds */
+    uint32_t cluster;          /* most blocks of a cluster; 1: no clusters */
+    bool has_async_copy;       /* copies from global to shared memory that do not wait */
+    bool has_dependent_launch; /* a kernel may start before the one before it has ended */
 };
 
 #endif

@@ -7,6 +7,7 @@
 
 #include "support/session.h"
 #include "target/facts.h"
+#include "target/lane.h"
 
 #include <llvm-c/TargetMachine.h>
 
@@ -24,6 +25,7 @@ struct target {
     /* Opens a processor of this family; reports and returns false if there is no such one. */
     bool (*open)(const struct target *t, struct session *s, const char *cpu,
                  struct target_machine *out);
+    const struct lane_hooks *lanes; /* NULL: a CPU */
 };
 
 /* Opens "cpu:native" and the like. The caller closes it. */

@@ -38,7 +38,7 @@ struct ldsl_slot {
 };
 
 /* How a kernel is started. CPU: entry(slots, first program, last program + 1, scratch, report).
- * GPU: one parameter per slot; block_threads threads per program. */
+ * GPU: one 64-bit parameter per slot; `cluster` blocks of block_threads threads per program. */
 struct ldsl_kernel_info {
     const char *name;    /* kernel name in the source */
     const char *entry;   /* symbol */
@@ -46,12 +46,15 @@ struct ldsl_kernel_info {
     const char *variant; /* canonical bindings text */
     const struct ldsl_slot *slots;
     uint32_t slot_count;
-    uint32_t block_threads; /* GPU: threads per program; CPU: 1 */
-    uint32_t shared_bytes;  /* GPU */
+    uint32_t block_threads; /* GPU: threads of a block; CPU: 1 */
+    uint32_t cluster;       /* blocks that share a program (a thread block cluster); CPU: 1 */
+    uint32_t shared_bytes;  /* GPU: dynamic shared memory of a block */
     uint32_t registers;     /* GPU, 0: unknown */
     uint32_t spill_bytes;   /* GPU */
     uint64_t scratch_bytes; /* CPU: tile memory per thread, 64-byte aligned */
     bool checked;           /* compiled with check: `report` is used */
+    bool dependent;         /* GPU: waits itself for the kernels before it, so it may be launched with
+                               programmatic stream serialization */
 };
 
 LDSL_API enum ldsl_artifact_kind ldsl_artifact_kind(const ldsl_artifact *a);

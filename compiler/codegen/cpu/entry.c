@@ -130,4 +130,5 @@ void gen_cpu(struct gen *g, struct ir_func *f, struct codegen_result *out)
     g->cpu->plan = gen_plan(g->s, f, &g->target->facts, g->options->check);
     emit(g);
     out->scratch_bytes = g->cpu->plan->scratch_bytes;
+    out->threads = out->cluster = 1;
 }

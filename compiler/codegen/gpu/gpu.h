@@ -1,0 +1,148 @@
+/* The GPU lowering: the code of one thread of a block.
+ *
+ *   entry.c    slots, programs, the frame     layout.c   who holds which element
+ *   schedule.c values the tuner chooses       assign.c   layouts for a function
+ *   value.c    registers of values            guard.c    which elements exist
+ *   access.c   tensors                        control.c  structured control flow
+ *   reduce.c   reductions                     scan.c     scans
+ *   move.c     extract, relabel, conversions  shared.c   shared memory
+ *   report.c   --emit=layout, remarks         draw.c     layouts as SVG
+ *
+ * A tile is spread over the registers of the threads by a layout. Ops that act (loads, stores,
+ * reductions, control) are emitted where they stand. Elementwise ops are lazy: each register is
+ * computed when something asks for it and remembered in the memo until its region ends. At a block
+ * barrier the cheap ones are forgotten, and the packed words they came from are pinned, so that 16-bit
+ * data stays 16 bits wide while the block waits. */
+#ifndef CODEGEN_GPU_GPU_H
+#define CODEGEN_GPU_GPU_H
+
+#include "codegen/gpu/layout.h"
+#include "codegen/internal.h"
+#include "target/lane.h"
+
+/* What the tuner may choose, by the names of ir_func.settings: schedule.c. */
+struct schedule {
+    uint32_t num_warps;      /* any number of warps that the target allows */
+    uint32_t cluster;        /* blocks that share a program */
+    uint32_t vector;         /* bytes of the widest access */
+    uint32_t blocks_per_sm;  /* wanted residency; 0: none */
+    uint32_t max_registers;  /* 0: none */
+    uint32_t hold;           /* of a swept row read again: bytes a thread keeps in shared memory */
+    uint32_t hold_registers; /* ... and vectors it keeps in registers */
+    uint32_t stages;         /* depth of the ring that loads of a loop go through; 0: no ring */
+    bool evict_last;         /* reads ask to stay in the L2 cache */
+    bool early_weights;      /* loads that do not depend on a reduction move up before it */
+};
+
+/* A register of a value: a scalar; a 16-bit float is an i16 of its bits. Of 16-bit floats two
+ * neighbours (registers 2 i and 2 i + 1) may be kept as one i32 word. */
+struct gpu_value {
+    struct ir_value *v;
+    struct gpu_view view; /* over the axes of the value */
+    LLVMValueRef *regs;   /* view.count; NULL entries: not there (yet) */
+    LLVMValueRef *words;  /* view.count / 2, or NULL: not a 16-bit float or an odd count */
+    bool lazy;            /* an elementwise op, not emitted where it stands */
+    bool cheap;           /* lazy, and better computed again than kept over a barrier */
+};
+
+/* Something remembered: undone when its region ends. */
+struct memo {
+    LLVMValueRef *place;
+    bool cheap;
+};
+
+/* Where a tile stands along an axis at this point of the code. Scalars are i64. */
+struct gpu_axis {
+    LLVMValueRef start;  /* element number of the tile's first element */
+    LLVMValueRef limit;  /* elements from here on do not exist; NULL: all of the tile do */
+    LLVMValueRef first;  /* elements before do not exist; NULL: start */
+    LLVMValueRef thread; /* i32: this thread's part of the coordinate, from start */
+};
+
+/* The loop that break and continue mean: control.c. */
+struct gpu_loop;
+
+struct gpu {
+    const struct lane_hooks *hooks;
+    struct lane_emit lane;
+    struct schedule schedule;
+    struct gpu_layout *layout; /* of the function: assign.c */
+    struct gpu_value **values; /* by value id; NULL: not met yet */
+    VEC(struct memo) memo;
+    uint32_t memo_base; /* entries from here on belong to the innermost region */
+    struct gpu_axis axes[IR_MAX_AXIS];
+    LLVMValueRef thread, lane, warp, rank; /* i32 */
+    LLVMValueRef program;                  /* i64 */
+    LLVMBasicBlockRef exit;                /* where return goes */
+    struct gpu_loop *loop;
+    uint32_t loop_depth;
+    uint32_t shared_bytes; /* given out so far */
+    bool *written;         /* by tensor: this kernel writes it */
+};
+
+/* ---- values: value.c ------------------------------------------------------------------------- */
+
+struct gpu_value *gpu_value(struct gen *g, struct ir_value *v);
+/* Register i of a value, as gen_type of its element type (bool: i1). */
+LLVMValueRef gpu_reg(struct gen *g, struct ir_value *v, uint32_t i);
+/* Registers 2 i and 2 i + 1 of a 16-bit value as one i32 word. */
+LLVMValueRef gpu_word(struct gen *g, struct ir_value *v, uint32_t i);
+/* The register of `v` that goes with register i of a value over `view`; v's axes are among the
+ * view's. */
+LLVMValueRef gpu_reg_in(struct gen *g, struct ir_value *v, const struct gpu_view *view, uint32_t i);
+LLVMValueRef gpu_scalar(struct gen *g, struct ir_value *v);
+/* Sets register i of a value that is emitted where it stands. */
+void gpu_set(struct gen *g, struct ir_value *v, uint32_t i, LLVMValueRef x);
+void gpu_set_word(struct gen *g, struct ir_value *v, uint32_t i, LLVMValueRef word);
+
+/* Regions nest; leaving one forgets what was remembered inside it. */
+uint32_t gpu_enter(struct gen *g);
+void gpu_leave(struct gen *g, uint32_t mark);
+/* A block barrier is about to be met: forgets cheap values, pins the words they come from. */
+void gpu_settle(struct gen *g);
+
+/* A scalar of any element type as 32-bit words and back, for shuffles and shared memory. */
+uint32_t gpu_to_words(struct gen *g, LLVMValueRef x, LLVMValueRef words[2]);
+LLVMValueRef gpu_from_words(struct gen *g, LLVMTypeRef type, LLVMValueRef words[2]);
+
+/* ---- guards: guard.c ------------------------------------------------------------------------- */
+
+/* True (i1) if the element in register i exists along `axes`; NULL: it surely does. */
+LLVMValueRef gpu_exists(struct gen *g, const struct gpu_view *view, uint32_t i, axis_set axes);
+/* i32: this thread's offset along an axis from the tile's start, register digits left out. */
+LLVMValueRef gpu_thread_offset(struct gen *g, const struct gpu_axis_layout *l);
+
+/* ---- emission -------------------------------------------------------------------------------- */
+
+void gpu_block(struct gen *g, struct ir_block *b);  /* control.c: all nodes but the last */
+void gpu_control(struct gen *g, struct ir_node *n); /* control.c */
+void gpu_load(struct gen *g, struct ir_node *n);    /* access.c */
+void gpu_store(struct gen *g, struct ir_node *n);   /* access.c */
+void gpu_atomic(struct gen *g, struct ir_node *n);  /* access.c */
+/* Sibling reductions, none of which needs another's result, in one exchange; results by gpu_set. */
+void gpu_reduce(struct gen *g, struct ir_node **siblings, uint32_t count); /* reduce.c */
+void gpu_scan(struct gen *g, struct ir_node *n);                           /* scan.c */
+void gpu_extract(struct gen *g, struct ir_node *n);                        /* move.c */
+void gpu_relabel(struct gen *g, struct ir_node *n);                        /* move.c */
+
+/* One combine step of a reduce or scan: out = a with b; one scalar per operand. reduce.c */
+void gpu_combine(struct gen *g, const struct ir_node *n, LLVMValueRef *out, LLVMValueRef *a,
+                 LLVMValueRef *b);
+/* A combiner's region on scalars: args and results one per value. control.c */
+void gpu_inline(struct gen *g, struct ir_block *region, LLVMValueRef *args, LLVMValueRef *results);
+
+/* ---- shared memory: shared.c ----------------------------------------------------------------- */
+
+/* Bytes of shared memory for good, aligned to 16; their offset. */
+uint32_t gpu_shared(struct gen *g, uint32_t bytes);
+/* In a loop, two copies take turns: the offset (i32) of this round's copy of `bytes`. */
+LLVMValueRef gpu_shared_turn(struct gen *g, uint32_t bytes);
+
+/* ---- schedule, layouts ------------------------------------------------------------------------ */
+
+/* False after reporting a value that the target cannot have. */
+bool gpu_schedule(struct gen *g, struct schedule *out);
+/* Gives every axis its layout. False after reporting. */
+bool gpu_assign(struct gen *g, const struct schedule *schedule, struct gpu_layout *out);
+
+#endif
