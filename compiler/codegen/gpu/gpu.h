@@ -6,7 +6,8 @@
  *   access.c   tensors                        control.c  structured control flow
  *   reduce.c   reductions                     scan.c     scans
  *   move.c     extract, relabel, conversions  shared.c   shared memory
- *   report.c   --emit=layout, remarks         draw.c     layouts as SVG
+ *   hazard.c   barriers for tensors           report.c   --emit=layout, remarks
+ *   draw.c     layouts as SVG
  *
  * A tile is spread over the registers of the threads by a layout. Ops that act (loads, stores,
  * reductions, control) are emitted where they stand. Elementwise ops are lazy: each register is
@@ -41,22 +42,28 @@ struct gpu_value {
     struct gpu_view view; /* over the axes of the value */
     LLVMValueRef *regs;   /* view.count; NULL entries: not there (yet) */
     LLVMValueRef *words;  /* view.count / 2, or NULL: not a 16-bit float or an odd count */
-    bool lazy;            /* an elementwise op, not emitted where it stands */
+    LLVMValueRef *slots;  /* of carried values: an alloca for each register */
+    LLVMValueRef aside;   /* what all registers of the op share */
+    bool lazy;            /* an elementwise op, emitted where it is used */
     bool cheap;           /* lazy, and better computed again than kept over a barrier */
+    uint8_t cost;         /* of computing one register from what is kept */
 };
 
-/* Something remembered: undone when its region ends. */
+/* Something remembered, and what was there before: undone when its region ends. */
 struct memo {
-    LLVMValueRef *place;
+    LLVMValueRef *place, old;
     bool cheap;
 };
 
-/* Where a tile stands along an axis at this point of the code. Scalars are i64. */
+/* Where a tile stands along an axis at this point of the code. */
 struct gpu_axis {
-    LLVMValueRef start;  /* element number of the tile's first element */
-    LLVMValueRef limit;  /* elements from here on do not exist; NULL: all of the tile do */
-    LLVMValueRef first;  /* elements before do not exist; NULL: start */
-    LLVMValueRef thread; /* i32: this thread's part of the coordinate, from start */
+    bool placed;
+    LLVMValueRef start;  /* i64: element number of the tile's first element */
+    LLVMValueRef thread; /* i32: this thread's part of the coordinate, from start; NULL: 0 */
+    LLVMValueRef room;   /* i32: elements counted from this thread's first one that exist; NULL: all
+                            of the layout's cover */
+    LLVMValueRef skip;   /* i32: elements before it do not exist; NULL: none */
+    uint32_t group;      /* elements exist or not in groups of so many */
 };
 
 /* The loop that break and continue mean: control.c. */
@@ -69,15 +76,15 @@ struct gpu {
     struct gpu_layout *layout; /* of the function: assign.c */
     struct gpu_value **values; /* by value id; NULL: not met yet */
     VEC(struct memo) memo;
-    uint32_t memo_base; /* entries from here on belong to the innermost region */
     struct gpu_axis axes[IR_MAX_AXIS];
     LLVMValueRef thread, lane, warp, rank; /* i32 */
     LLVMValueRef program;                  /* i64 */
     LLVMBasicBlockRef exit;                /* where return goes */
     struct gpu_loop *loop;
     uint32_t loop_depth;
-    uint32_t shared_bytes; /* given out so far */
-    bool *written;         /* by tensor: this kernel writes it */
+    uint32_t shared_bytes;         /* given out so far */
+    bool *written;                 /* by tensor: this kernel writes it */
+    VEC(struct ir_node *) pending; /* accesses of written tensors since the last barrier */
 };
 
 /* ---- values: value.c ------------------------------------------------------------------------- */
@@ -95,22 +102,48 @@ LLVMValueRef gpu_scalar(struct gen *g, struct ir_value *v);
 void gpu_set(struct gen *g, struct ir_value *v, uint32_t i, LLVMValueRef x);
 void gpu_set_word(struct gen *g, struct ir_value *v, uint32_t i, LLVMValueRef word);
 
+/* False: a scalar that is not computed yet and cannot be here. */
+bool gpu_is_ready(struct gen *g, const struct ir_value *v);
+/* Computes all registers of a value now. */
+void gpu_force(struct gen *g, struct ir_value *v);
+
 /* Regions nest; leaving one forgets what was remembered inside it. */
 uint32_t gpu_enter(struct gen *g);
 void gpu_leave(struct gen *g, uint32_t mark);
-/* A block barrier is about to be met: forgets cheap values, pins the words they come from. */
-void gpu_settle(struct gen *g);
+/* A barrier is met next: forgets cheap values, pins the words they come from. fixed: a loop's body
+ * begins, which they are not to leave. */
+void gpu_settle(struct gen *g, bool fixed);
 
 /* A scalar of any element type as 32-bit words and back, for shuffles and shared memory. */
 uint32_t gpu_to_words(struct gen *g, LLVMValueRef x, LLVMValueRef words[2]);
 LLVMValueRef gpu_from_words(struct gen *g, LLVMTypeRef type, LLVMValueRef words[2]);
 
-/* ---- guards: guard.c ------------------------------------------------------------------------- */
+/* ---- axes, guards: guard.c ------------------------------------------------------------------- */
 
+/* In the entry: this thread's coordinates. */
+void gpu_locate(struct gen *g);
+/* The tile begins at `start`; elements from `limit` on do not exist (NULL: all of the tile do). */
+void gpu_place_axis(struct gen *g, uint8_t axis, LLVMValueRef start, LLVMValueRef limit,
+                    uint32_t group);
 /* True (i1) if the element in register i exists along `axes`; NULL: it surely does. */
 LLVMValueRef gpu_exists(struct gen *g, const struct gpu_view *view, uint32_t i, axis_set axes);
-/* i32: this thread's offset along an axis from the tile's start, register digits left out. */
-LLVMValueRef gpu_thread_offset(struct gen *g, const struct gpu_axis_layout *l);
+/* True for the one thread among those that hold copies of the same elements over `axes`; NULL:
+ * there are no copies. */
+LLVMValueRef gpu_owner(struct gen *g, axis_set axes);
+LLVMValueRef gpu_and(struct gen *g, LLVMValueRef a, LLVMValueRef b); /* NULL: true */
+/* A number that the scalar is known to be a multiple of. */
+uint64_t gpu_multiple(const struct gen *g, const struct ir_value *v);
+/* The axes of the grid and those held, as soon as their ranges are known. */
+void gpu_place_axes(struct gen *g);
+
+/* ---- order of accesses: hazard.c ------------------------------------------------------------- */
+
+/* Puts a barrier before an access that could meet another thread's. */
+void gpu_order(struct gen *g, struct ir_node *n);
+/* The same for everything in a loop's body, before it begins. */
+void gpu_order_loop(struct gen *g, struct ir_node *loop);
+/* A barrier of the block (cluster: of its blocks), with all that belongs to it. */
+void gpu_barrier(struct gen *g);
 
 /* ---- emission -------------------------------------------------------------------------------- */
 
