@@ -71,7 +71,7 @@ static void open_module(struct gen *g)
     g->llvm->allocas = LLVMCreateBuilderInContext(g->context);
     char *triple = LLVMGetTargetMachineTriple(g->target->machine);
     LLVMSetTarget(g->module, triple);
-    g->x86 = strncmp(triple, "x86_64", 6) == 0;
+    g->x86 = g->target->facts.lanes == 1 && strncmp(triple, "x86_64", 6) == 0;
     g->avx512 = g->x86 && g->target->facts.vector_bytes == 64;
     LLVMDisposeMessage(triple);
     LLVMTargetDataRef layout = LLVMCreateTargetDataLayout(g->target->machine);
@@ -136,10 +136,18 @@ static void verify(struct gen *g)
     LLVMDisposeMessage(why);
 }
 
+static const char *list_passes(const struct gen *g)
+{
+    const struct target *t = g->target->target;
+    return arena_printf(&g->s->module, "%s%s" PASSES "%s%s", t->early_passes ? t->early_passes : "",
+                        t->early_passes ? "," : "", t->late_passes ? "," : "",
+                        t->late_passes ? t->late_passes : "");
+}
+
 static void optimise(struct gen *g)
 {
     LLVMPassBuilderOptionsRef options = LLVMCreatePassBuilderOptions();
-    LLVMErrorRef error = LLVMRunPasses(g->module, PASSES, g->target->machine, options);
+    LLVMErrorRef error = LLVMRunPasses(g->module, list_passes(g), g->target->machine, options);
     LLVMDisposePassBuilderOptions(options);
     if (!error)
         return;

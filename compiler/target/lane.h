@@ -41,6 +41,8 @@ struct lane_access {
     LLVMTypeRef type;     /* of the value */
     LLVMValueRef address; /* i64 */
     LLVMValueRef guard;   /* i1: takes place; NULL: always */
+    LLVMValueRef exists;  /* loads, i32: bit i: element i of the vector is used; NULL: all are.
+                             For targets that check; others may ignore it */
     uint32_t align;       /* proven alignment of the address, bytes */
     uint8_t tensor;       /* number in ir_func.tensors */
     bool shared_by_lanes; /* several threads write the same bytes with the same value */
@@ -66,6 +68,11 @@ struct lane_hooks {
     void (*begin)(struct lane_emit *e, const struct lane_kernel *k);
     void (*end)(struct lane_emit *e, uint32_t shared_bytes);
     LLVMValueRef (*slot)(struct lane_emit *e, uint32_t number); /* i64; in the body's first block */
+
+    /* What a tensor spans, for targets that check; NULL: no interest. Called for every tensor, at the
+     * top of the body and so before any access. dims and strides: i64, one per dim. */
+    void (*tensor)(struct lane_emit *e, uint8_t tensor, LLVMValueRef base, LLVMValueRef const *dims,
+                   LLVMValueRef const *strides);
 
     /* Place: all i32 but block, which is i64. */
     LLVMValueRef (*thread)(struct lane_emit *e); /* 0 .. threads - 1; lane: its low bits */

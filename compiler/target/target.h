@@ -26,6 +26,8 @@ struct target {
     bool (*open)(const struct target *t, struct session *s, const char *cpu,
                  struct target_machine *out);
     const struct lane_hooks *lanes; /* NULL: a CPU */
+    /* LLVM passes before and after those of codegen; NULL: none. */
+    const char *early_passes, *late_passes;
 };
 
 /* Opens "cpu:native" and the like. The caller closes it. */
