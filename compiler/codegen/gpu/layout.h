@@ -66,6 +66,9 @@ uint32_t gpu_axis_offset(const struct gpu_axis_layout *l, uint32_t r);
 /* How many threads hold distinct elements along the axis: by lanes, warps, blocks. */
 uint32_t gpu_axis_count(const struct gpu_axis_layout *l, enum gpu_digit_source source);
 
+/* Which axes each axis meets: they are axes of one value, or of one access; each meets itself. */
+void gpu_axes_meeting(const struct ir_func *f, axis_set meets[IR_MAX_AXIS]);
+
 /* True if every coordinate below cover is held in exactly one place and no thread digit is used by
  * two axes of one value; else *why says what is wrong (module arena). */
 bool gpu_layout_check(struct session *s, const struct ir_func *f, const struct gpu_layout *l,

@@ -1,0 +1,60 @@
+/* Choosing a layout: what a kernel does with its axes, and what that costs under a choice.
+ *
+ *   work.c    what the kernel does      cost.c    its time under a choice      assign.c    the search
+ *
+ * A choice gives each axis a vector, lanes, warps and blocks; the rest of its tile is registers. */
+#ifndef CODEGEN_GPU_ASSIGN_H
+#define CODEGEN_GPU_ASSIGN_H
+
+#include "codegen/gpu/gpu.h"
+
+enum work_kind {
+    WORK_ELEMENTS, /* arithmetic on each element */
+    WORK_ACCESS,   /* a load, store or atomic */
+    WORK_REDUCE    /* a reduction over elements that different threads may hold */
+};
+
+/* One thing that the kernel does, or several of one kind. Part axes stand as their parents, which
+ * says who works; program axes are left out. */
+struct work {
+    enum work_kind kind;
+    axis_set axes;
+    double times;     /* loops count as several rounds */
+    uint32_t bytes;   /* ACCESS: of an element; REDUCE: of all operands */
+    axis_set reduced; /* REDUCE */
+    uint8_t fast;     /* ACCESS: the axis whose neighbours are neighbours in memory; IR_NO_AXIS */
+    uint8_t tensor;   /* ACCESS */
+    bool writes;      /* ACCESS */
+    bool parts;       /* over a part axis: one element per thread along its parent */
+    const struct ir_node *node; /* ACCESS */
+};
+
+struct work_list {
+    VEC(struct work) items;
+    axis_set meets[IR_MAX_AXIS];
+    axis_set laid_out; /* axes that have digits of their own */
+};
+
+/* What a function does; in the module arena. */
+void gpu_collect_work(struct session *s, const struct ir_func *f, struct work_list *out);
+/* Bytes that go by vectors along an axis, loops counted: how much it matters that they are wide. */
+double gpu_fast_bytes(const struct ir_func *f, const struct work_list *list, uint8_t axis);
+
+struct axis_choice {
+    uint32_t vector, lanes, warps, ranks; /* >= 1 */
+};
+
+struct choice {
+    const struct ir_func *f;
+    uint32_t lanes, warps, cluster; /* that there are */
+    struct axis_choice axes[IR_MAX_AXIS];
+};
+
+/* Registers of an axis under a choice. */
+uint32_t gpu_choice_regs(const struct choice *c, uint8_t axis);
+/* Relative time of one block: cycles of a multiprocessor with nothing else to do. */
+double gpu_choice_cost(const struct choice *c, const struct work_list *list);
+/* Relative cost of accesses of `bytes` each. */
+double gpu_width_cost(uint32_t bytes);
+
+#endif

@@ -1,0 +1,133 @@
+/* The schedule: values that the tuner may choose, by name, and what they are when nobody chose. */
+#include "codegen/gpu/gpu.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- defaults that depend on the kernel -------------------------------------------------------- */
+
+struct reads {
+    uint32_t *count; /* by tensor: loads of it, those in a loop */
+};
+
+static void count_reads(const struct ir_block *b, struct reads *r)
+{
+    for (const struct ir_node *n = b->first; n; n = n->next) {
+        if (n->op == IR_OP_load)
+            r->count[n->attr.tensor]++;
+        for (uint32_t i = 0; i < n->region_count; i++)
+            count_reads(n->regions[i], r);
+    }
+}
+
+static bool is_walked(const struct ir_func *f)
+{
+    for (uint32_t a = 0; a < f->axes.count; a++)
+        if (f->axes.data[a].kind == IR_AXIS_SWEPT)
+            return true;
+    return false;
+}
+
+/* A tensor that two sweeps read should be in the cache when it is read again. */
+static bool reads_again(struct gen *g)
+{
+    struct reads r = {arena_array(&g->s->module, uint32_t, g->f->tensors.count + 1)};
+    if (!is_walked(g->f))
+        return false;
+    count_reads(g->f->body, &r);
+    for (uint32_t t = 0; t < g->f->tensors.count; t++)
+        if (r.count[t] > 1)
+            return true;
+    return false;
+}
+
+/* Weights read early wait in registers: worth it for up to four vectors per thread. */
+static bool weights_are_few(const struct ir_func *f, uint32_t threads, uint32_t vector)
+{
+    int64_t widest = 1;
+    for (uint32_t a = 0; a < f->axes.count; a++)
+        if (f->axes.data[a].tile > widest)
+            widest = f->axes.data[a].tile;
+    return widest * 2 <= (int64_t)4 * threads * vector;
+}
+
+/* ---- values by name ---------------------------------------------------------------------------- */
+
+enum { DEFAULT_WARPS = 4 };
+
+struct reader {
+    struct gen *g;
+    bool fine;
+};
+
+static const int64_t *find(const struct ir_func *f, const char *name)
+{
+    const int64_t *found = NULL;
+    for (uint32_t i = 0; i < f->settings.count; i++)
+        if (strcmp(f->settings.data[i].name, name) == 0)
+            found = &f->settings.data[i].value;
+    return found;
+}
+
+static uint32_t number(struct reader *r, const char *name, uint32_t otherwise, uint32_t least,
+                       uint32_t most)
+{
+    const int64_t *value = find(r->g->f, name);
+    if (!value)
+        return otherwise;
+    if (*value >= least && *value <= most)
+        return (uint32_t)*value;
+    r->fine = false;
+    if (least == most)
+        diag_error(r->g->s, r->g->f->at, DIAG_BAD_SCHEDULE,
+                   "%s is %lld, but this target allows only %u", name, (long long)*value, least);
+    else
+        diag_error(r->g->s, r->g->f->at, DIAG_BAD_SCHEDULE,
+                   "%s is %lld, but this target allows %u to %u", name, (long long)*value, least,
+                   most);
+    return otherwise;
+}
+
+static uint32_t power_of_two(struct reader *r, const char *name, uint32_t otherwise, uint32_t most)
+{
+    uint32_t value = number(r, name, otherwise, 1, most);
+    if (!(value & (value - 1)))
+        return value;
+    r->fine = diag_error(r->g->s, r->g->f->at, DIAG_BAD_SCHEDULE, "%s is %u, not a power of two",
+                         name, value);
+    return otherwise;
+}
+
+static bool flag(struct reader *r, const char *name, bool otherwise)
+{
+    return number(r, name, otherwise, 0, 1) != 0;
+}
+
+static uint32_t at_least_one(uint32_t n)
+{
+    return n ? n : 1;
+}
+
+bool gpu_schedule(struct gen *g, struct schedule *out)
+{
+    const struct facts *facts = &g->target->facts;
+    struct reader r = {g, true};
+    struct schedule s = {0};
+    uint32_t most_warps = at_least_one(facts->block_threads / facts->lanes);
+    s.num_warps = number(&r, "num_warps", DEFAULT_WARPS < most_warps ? DEFAULT_WARPS : most_warps,
+                         1, most_warps);
+    uint32_t threads = s.num_warps * facts->lanes;
+    s.cluster = power_of_two(&r, "cluster", 1, at_least_one(facts->cluster));
+    s.vector = power_of_two(&r, "vector", facts->vector_bytes, facts->vector_bytes);
+    s.blocks_per_sm = number(&r, "blocks_per_sm", 0, 0, at_least_one(facts->resident / threads));
+    s.max_registers = number(&r, "maxreg", 0, 0, facts->registers);
+    s.max_registers = number(&r, "max_registers", s.max_registers, 0, facts->registers);
+    s.hold = number(&r, "hold", 0, 0, facts->shared_bytes / threads);
+    s.hold_registers = number(&r, "hold_registers", 0, 0, facts->registers / 4);
+    s.stages = number(&r, "stages", 0, 0, facts->has_async_copy ? 16 : 0);
+    s.evict_last = flag(&r, "evict_last", reads_again(g));
+    s.early_weights =
+        flag(&r, "early_weights", weights_are_few(g->f, threads * s.cluster, s.vector));
+    *out = s;
+    return r.fine;
+}
