@@ -116,6 +116,11 @@ struct lane_hooks {
 
     /* f32 functions of the hardware; NULL: there is none, compute it. Errors: docs/targets.md. */
     LLVMValueRef (*function)(struct lane_emit *e, enum lane_function f, LLVMValueRef x);
+    /* f32 division as good as the other functions; NULL: only the rounded one. */
+    LLVMValueRef (*divide)(struct lane_emit *e, LLVMValueRef x, LLVMValueRef y);
+    /* x * y + z of f16 or bf16 (i16), rounded once. NULL: none. */
+    LLVMValueRef (*fused)(struct lane_emit *e, enum ir_elem elem, LLVMValueRef x, LLVMValueRef y,
+                          LLVMValueRef z);
     /* Two f32 rounded to nearest even as f16 or bf16: low half, high half of a word. NULL: none. */
     LLVMValueRef (*narrow)(struct lane_emit *e, enum ir_elem to, LLVMValueRef low,
                            LLVMValueRef high);

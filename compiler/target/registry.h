@@ -5,5 +5,6 @@
 #include "target/target.h"
 
 extern const struct target target_cpu;
+extern const struct target target_nvptx;
 
 #endif
