@@ -3,7 +3,8 @@
  *
  *   codegen.c  module, passes, finish         llvm.c    types, small code
  *   ops.c      elementwise ops                convert.c casts          math.c  functions
- *   debug.c    source lines                   cpu/      vector loops   gpu/    threads of a block
+ *   combine.c  reductions, scans              debug.c   source lines
+ *   cpu/       vector loops                   gpu/      threads of a block
  *
  * A value is a scalar or a vector of lanes. 16-bit and 8-bit floats are held as integers of their
  * bits. */
@@ -101,6 +102,14 @@ LLVMValueRef gen_pow(struct gen *g, LLVMValueRef x, LLVMValueRef y);
 
 /* True where elementwise code may make basic blocks: in the leaves of CPU nests. cpu/nest.c */
 bool gen_may_branch(const struct gen *g);
+
+/* ---- what reductions and scans combine: combine.c ------------------------------------------------ */
+
+enum ir_elem gen_accumulate_as(enum ir_elem e); /* floats narrower than f32: f32 */
+/* The element type in which an operand of a reduce or scan is combined. */
+enum ir_elem gen_combined_as(const struct ir_node *n, uint32_t operand);
+/* Combined with anything it changes nothing; what an empty range gives. */
+LLVMValueRef gen_identity(struct gen *g, enum ir_kind kind, enum ir_elem e);
 
 /* ---- debug.c ----------------------------------------------------------------------------------- */
 

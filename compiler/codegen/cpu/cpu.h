@@ -133,8 +133,6 @@ void gen_reduce_end(struct gen *g, struct unit *u);
 /* One combine step on values of one width: out = a with b. */
 void gen_combine(struct gen *g, const struct ir_node *n, LLVMValueRef *out, LLVMValueRef *a,
                  LLVMValueRef *b, unsigned width);
-LLVMValueRef gen_identity(struct gen *g, enum ir_kind kind, enum ir_elem e);
-enum ir_elem gen_accumulate_as(enum ir_elem e);
 void gen_scan_begin(struct gen *g, struct unit *u);
 void gen_scan_round(struct gen *g, struct unit *u);
 void gen_fill_storage(struct gen *g, const struct storage *s, enum ir_elem elem,

@@ -7,8 +7,6 @@
  * registers. A combiner has no identity: a flag tells its first element. */
 #include "codegen/cpu/cpu.h"
 
-#include <math.h>
-
 #define MAX_OPERANDS 16
 
 struct accumulator {
@@ -22,11 +20,6 @@ struct accumulator {
     unsigned width;
 };
 
-enum ir_elem gen_accumulate_as(enum ir_elem e)
-{
-    return ir_elem_is_float(e) && ir_elem_bits(e) < 32 ? IR_F32 : e;
-}
-
 static enum ir_kind kind_of(const struct ir_node *n)
 {
     return (enum ir_kind)n->attr.kind;
@@ -35,39 +28,6 @@ static enum ir_kind kind_of(const struct ir_node *n)
 static bool is_combiner(const struct ir_node *n)
 {
     return n->attr.kind == IR_KIND_COMBINER;
-}
-
-/* ---- identities -------------------------------------------------------------------------------- */
-
-static LLVMValueRef extreme(struct gen *g, enum ir_elem e, bool most)
-{
-    LLVMTypeRef t = gen_type(g, e);
-    unsigned bits = ir_elem_bits(e);
-    if (ir_elem_is_float(e)) {
-        return LLVMConstReal(t, most ? (double)INFINITY : -(double)INFINITY);
-    }
-    uint64_t all = bits == 64 ? ~UINT64_C(0) : (UINT64_C(1) << bits) - 1;
-    if (!ir_elem_is_signed(e))
-        return LLVMConstInt(t, most ? all : 0, false);
-    return LLVMConstInt(t, most ? all >> 1 : (all >> 1) + 1, false);
-}
-
-LLVMValueRef gen_identity(struct gen *g, enum ir_kind kind, enum ir_elem e)
-{
-    LLVMTypeRef t = gen_type(g, e);
-    switch (kind) {
-    case IR_KIND_PROD:
-        return ir_elem_is_float(e) ? LLVMConstReal(t, 1.0) : LLVMConstInt(t, 1, false);
-    case IR_KIND_MAX:
-    case IR_KIND_FMAX: return extreme(g, e, false);
-    case IR_KIND_MIN:
-    case IR_KIND_FMIN: return extreme(g, e, true);
-    case IR_KIND_ALL: return LLVMConstInt(t, 1, false);
-    case IR_KIND_SUM:
-    case IR_KIND_ANY:
-    case IR_KIND_COMBINER: break;
-    }
-    return LLVMConstNull(t);
 }
 
 /* ---- one step ---------------------------------------------------------------------------------- */
@@ -102,13 +62,6 @@ void gen_combine(struct gen *g, const struct ir_node *n, LLVMValueRef *out, LLVM
                                  b[0]);
 }
 
-/* Combiners work on the operands' own types; built-in kinds accumulate narrow floats in f32. */
-static enum ir_elem elem_for(const struct ir_node *n, uint32_t i)
-{
-    enum ir_elem e = n->operands[i]->type.elem;
-    return is_combiner(n) ? e : gen_accumulate_as(e);
-}
-
 /* acc = first ? x : acc with x. */
 static void step(struct gen *g, const struct ir_node *n, LLVMValueRef *acc, LLVMValueRef *x,
                  LLVMValueRef any, unsigned width)
@@ -134,7 +87,7 @@ static struct accumulator *new_accumulator(struct gen *g, struct unit *u)
     if (acc->count > MAX_OPERANDS)
         diag_bug(g->s, n->at, "a reduction of more than %d values", MAX_OPERANDS);
     for (uint32_t i = 0; i < acc->count; i++)
-        acc->elem[i] = elem_for(n, i);
+        acc->elem[i] = gen_combined_as(n, i);
     acc->leaf_reduced = u->tail_loop && n->attr.to == IR_NO_AXIS;
     acc->in_storage = n->attr.to != IR_NO_AXIS || u->tail_loop != u->outer_loop;
     return acc;

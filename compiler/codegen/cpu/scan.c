@@ -17,15 +17,9 @@ static bool is_combiner(const struct ir_node *n)
     return n->attr.kind == IR_KIND_COMBINER;
 }
 
-static enum ir_elem elem_of(const struct ir_node *n, uint32_t i)
-{
-    enum ir_elem e = n->operands[i]->type.elem;
-    return is_combiner(n) ? e : gen_accumulate_as(e);
-}
-
 static LLVMValueRef identity(struct gen *g, const struct ir_node *n, uint32_t i)
 {
-    return gen_identity(g, (enum ir_kind)n->attr.kind, elem_of(n, i));
+    return gen_identity(g, (enum ir_kind)n->attr.kind, gen_combined_as(n, i));
 }
 
 void gen_scan_begin(struct gen *g, struct unit *u)
@@ -41,10 +35,10 @@ void gen_scan_begin(struct gen *g, struct unit *u)
     }
     for (uint32_t i = 0; i < n->operand_count; i++) {
         if (u->running) {
-            gen_fill_storage(g, u->running[i], elem_of(n, i), identity(g, n, i));
+            gen_fill_storage(g, u->running[i], gen_combined_as(n, i), identity(g, n, i));
             continue;
         }
-        r->value[i] = gen_alloca(g, gen_type(g, elem_of(n, i)));
+        r->value[i] = gen_alloca(g, gen_type(g, gen_combined_as(n, i)));
         LLVMBuildStore(g->b, identity(g, n, i), r->value[i]);
     }
 }
@@ -102,7 +96,7 @@ static void set_results(struct gen *g, const struct ir_node *n, LLVMValueRef *x,
 {
     for (uint32_t i = 0; i < n->result_count; i++) {
         struct ir_value *v = n->results[i];
-        LLVMValueRef value = gen_cast(g, x[i], elem_of(n, i), v->type.elem);
+        LLVMValueRef value = gen_cast(g, x[i], gen_combined_as(n, i), v->type.elem);
         const struct storage *s = plan_of(g->cpu->plan, v)->storage;
         gen_set(g, v, value);
         if (s)
@@ -117,7 +111,7 @@ static void along_leaf(struct gen *g, struct unit *u, LLVMValueRef *x, unsigned 
     LLVMValueRef old[MAX_OPERANDS];
     LLVMValueRef any = r->any ? LLVMBuildLoad2(g->b, g->t_i1, r->any, "") : NULL;
     for (uint32_t i = 0; i < n->operand_count; i++)
-        old[i] = LLVMBuildLoad2(g->b, gen_type(g, elem_of(n, i)), r->value[i], "");
+        old[i] = LLVMBuildLoad2(g->b, gen_type(g, gen_combined_as(n, i)), r->value[i], "");
     scan_chunk(g, n, x, width);
     join(g, n, old, x, any, width);
     for (uint32_t i = 0; i < n->operand_count; i++)
@@ -140,10 +134,10 @@ static void along_outer(struct gen *g, struct unit *u, LLVMValueRef *x, unsigned
     LLVMValueRef old[MAX_OPERANDS];
     LLVMValueRef any = r->any ? LLVMBuildLoad2(g->b, g->t_i1, r->any, "") : NULL;
     for (uint32_t i = 0; i < n->operand_count; i++)
-        old[i] = gen_storage_load(g, u->running[i], elem_of(n, i), width, IR_NO_AXIS, NULL);
+        old[i] = gen_storage_load(g, u->running[i], gen_combined_as(n, i), width, IR_NO_AXIS, NULL);
     join(g, n, old, x, any, width);
     for (uint32_t i = 0; i < n->operand_count; i++)
-        gen_storage_store(g, u->running[i], elem_of(n, i), x[i], width, IR_NO_AXIS, NULL);
+        gen_storage_store(g, u->running[i], gen_combined_as(n, i), x[i], width, IR_NO_AXIS, NULL);
     for (uint32_t i = 0; n->attr.flag && i < n->operand_count; i++)
         x[i] = old[i];
 }
@@ -156,7 +150,7 @@ void gen_scan(struct gen *g, struct unit *u)
     unsigned width = wide ? g->cpu->width : 1;
     for (uint32_t i = 0; i < n->operand_count; i++)
         x[i] = gen_cast(g, gen_value_as(g, n->operands[i], width), n->operands[i]->type.elem,
-                        elem_of(n, i));
+                        gen_combined_as(n, i));
     if (u->running)
         along_outer(g, u, x, width);
     else if (u->scan_loop)
