@@ -74,6 +74,16 @@ void rt_warning(const struct ldsl_sink *sink, const char *format, ...)
     tell(sink, LDSL_WARNING, text, NULL);
 }
 
+void rt_remark(const struct ldsl_sink *sink, const char *format, ...)
+{
+    char text[TEXT_BYTES];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    tell(sink, LDSL_REMARK, text, NULL);
+}
+
 enum ldsl_status rt_nomem(const struct ldsl_sink *sink)
 {
     return rt_error(sink, LDSL_NOMEM, "out of memory");

@@ -61,6 +61,9 @@ enum ldsl_status rt_error_at(const struct ldsl_sink *sink, enum ldsl_status stat
 /* Something worth knowing that stops nothing. */
 void rt_warning(const struct ldsl_sink *sink, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+/* The same for what few want to know. */
+void rt_remark(const struct ldsl_sink *sink, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 enum ldsl_status rt_nomem(const struct ldsl_sink *sink);
 
 /* A sink that passes on to `next` and keeps the first error's text, place included, for

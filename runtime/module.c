@@ -323,10 +323,10 @@ static bool check_schedule(struct reader *r, const struct owner *o,
 static bool check_kernel(struct reader *r, const struct ldsl_module_kernel *k)
 {
     const struct owner o = {.scope = &k->scope};
-    if (!check_text(r, k->name) || !check_text(r, k->path) || !check_scope(r, &o) ||
-        !check_checks(r, &o, k->requires) || !check_checks(r, &o, k->groups) ||
-        !check_checks(r, &o, k->wheres) || !check_schedule(r, &o, k) ||
-        !check_range(r, k->grids, r->m.grids_count) ||
+    if (!check_text(r, k->name) || !check_text(r, k->path) || !check_text(r, k->hash) ||
+        !check_scope(r, &o) || !check_checks(r, &o, k->requires) ||
+        !check_checks(r, &o, k->groups) || !check_checks(r, &o, k->wheres) ||
+        !check_schedule(r, &o, k) || !check_range(r, k->grids, r->m.grids_count) ||
         !check_range(r, k->parts, r->m.indices_count))
         return false;
     for (uint32_t i = 0; i < k->grids.count; i++) {

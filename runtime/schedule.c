@@ -1,5 +1,6 @@
 #include "schedule.h"
 
+#include <ldsl/schedule.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -83,28 +84,67 @@ enum ldsl_status rt_settings_parse(struct rt_settings *out, const char *text,
     return LDSL_OK;
 }
 
-static struct rt_setting *find_setting(const struct rt_sources *sources, const char *name)
+/* ---- schedule values --------------------------------------------------------------------------- */
+
+const struct rt_schedule_word rt_schedule_words[] = {
+#define X(name, least, most, tries, meaning) {#name, least, most, tries},
+    LDSL_SCHEDULE_LIST(X)
+#undef X
+        {0},
+};
+
+const struct rt_schedule_word *rt_schedule_find_word(const char *name, size_t length)
 {
-    size_t length = strlen(name);
-    for (int i = 0; i < RT_SOURCE_COUNT; i++) {
-        struct rt_settings *from = sources->from[i];
-        for (uint32_t k = 0; from && k < from->count; k++)
-            if (from->list[k].length == length && memcmp(from->list[k].name, name, length) == 0)
-                return &from->list[k];
-    }
+    for (const struct rt_schedule_word *w = rt_schedule_words; w->name; w++)
+        if (strlen(w->name) == length && memcmp(w->name, name, length) == 0)
+            return w;
     return NULL;
 }
 
-/* A weaker source that says the same name was heard too. */
-static void mark_used(const struct rt_sources *sources, const char *name)
+const char *rt_kernel_own_name(const struct rt_launch *launch)
 {
-    size_t length = strlen(name);
+    const char *name = rt_module_text(launch->call.frame.m, launch->kernel->name);
+    const char *colon = strrchr(name, ':');
+    return colon ? colon + 1 : name;
+}
+
+/* ---- finding settings -------------------------------------------------------------------------- */
+
+/* 2: the setting is about this kernel by name; 1: about every kernel; 0: another's, another value. */
+static int match(const struct rt_setting *s, const char *kernel, const char *name)
+{
+    size_t own = strlen(kernel), length = strlen(name);
+    if (s->length == length && memcmp(s->name, name, length) == 0)
+        return 1;
+    return s->length == own + 1 + length && memcmp(s->name, kernel, own) == 0 &&
+                   s->name[own] == '.' && memcmp(s->name + own + 1, name, length) == 0
+               ? 2
+               : 0;
+}
+
+/* What the strongest source says; in one source a setting of this kernel goes before one of all. Those
+ * that are weaker were heard too. */
+static const struct rt_setting *find_setting(const struct rt_launch *launch,
+                                             const struct rt_sources *sources, const char *name)
+{
+    const char *kernel = rt_kernel_own_name(launch);
+    struct rt_setting *found = NULL;
     for (int i = 0; i < RT_SOURCE_COUNT; i++) {
         struct rt_settings *from = sources->from[i];
-        for (uint32_t k = 0; from && k < from->count; k++)
-            if (from->list[k].length == length && memcmp(from->list[k].name, name, length) == 0)
-                from->list[k].used = true;
+        int best = 0;
+        struct rt_setting *of_source = NULL;
+        for (uint32_t k = 0; from && k < from->count; k++) {
+            int matches = match(&from->list[k], kernel, name);
+            from->list[k].used |= matches > 0;
+            if (matches > best) {
+                best = matches;
+                of_source = &from->list[k];
+            }
+        }
+        if (!found)
+            found = of_source;
     }
+    return found;
 }
 
 /* ---- the signature's part ---------------------------------------------------------------------- */
@@ -244,6 +284,24 @@ static bool is_tune_choice(const struct rt_call *call, const struct ldsl_module_
     return false;
 }
 
+const struct ldsl_module_tune *rt_find_tune(const struct rt_launch *launch, const char *name,
+                                            size_t length)
+{
+    const struct ldsl_module_range tunes = launch->kernel->tunes;
+    for (uint32_t i = 0; i < tunes.count; i++) {
+        const struct ldsl_module_tune *tune = &launch->call.frame.m->tunes[tunes.first + i];
+        const char *own = symbol_name(&launch->call, tune->symbol);
+        if (strlen(own) == length && memcmp(own, name, length) == 0)
+            return tune;
+    }
+    return NULL;
+}
+
+static bool is_gpu(const struct rt_call *call)
+{
+    return call->frame.device->is_gpu;
+}
+
 static enum ldsl_status not_a_choice(const struct rt_call *call,
                                      const struct ldsl_module_tune *tune, int64_t value)
 {
@@ -276,47 +334,113 @@ static enum ldsl_status find_default(const struct rt_launch *launch,
     return rt_call_error(&launch->call, LDSL_UNSUPPORTED, "none of its defaults holds here");
 }
 
-/* What a default says of a tuned value; the first choice if it is silent. */
+/* What a default says of a name; *out is left alone if it is silent. */
+static enum ldsl_status default_setting(const struct rt_launch *launch,
+                                        const struct ldsl_module_default *d, const char *name,
+                                        bool *said, int64_t *out)
+{
+    const struct rt_module *m = launch->call.frame.m;
+    *said = false;
+    for (uint32_t i = 0; d && i < d->settings.count; i++) {
+        const struct ldsl_module_setting *s = &m->settings[d->settings.first + i];
+        if (strcmp(rt_module_text(m, s->name), name) == 0) {
+            *said = true;
+            return rt_call_eval_int(&launch->call, s->node, out);
+        }
+    }
+    return LDSL_OK;
+}
+
+/* The default of a tuned value; the first choice where the default is silent. */
 static enum ldsl_status default_value(const struct rt_launch *launch,
                                       const struct ldsl_module_default *d,
                                       const struct ldsl_module_tune *tune, int64_t *out)
 {
-    const struct rt_module *m = launch->call.frame.m;
-    const char *name = symbol_name(&launch->call, tune->symbol);
-    for (uint32_t i = 0; i < d->settings.count; i++) {
-        const struct ldsl_module_setting *s = &m->settings[d->settings.first + i];
-        if (strcmp(rt_module_text(m, s->name), name) == 0)
-            return rt_call_eval_int(&launch->call, s->node, out);
+    bool said;
+    *out = launch->call.frame.m->values[tune->values.first];
+    return default_setting(launch, d, symbol_name(&launch->call, tune->symbol), &said, out);
+}
+
+/* A schedule value is checked everywhere and means nothing where there are no warps: what was asked
+ * for then makes no other variant. */
+static enum ldsl_status choose_value(const struct rt_launch *launch,
+                                     const struct rt_sources *sources,
+                                     const struct ldsl_module_default *d,
+                                     const struct ldsl_module_tune *tune, int64_t *value)
+{
+    const struct rt_call *call = &launch->call;
+    const char *name = symbol_name(call, tune->symbol);
+    const struct rt_setting *asked = find_setting(launch, sources, name);
+    if (asked && !is_tune_choice(call, tune, asked->value))
+        return not_a_choice(call, tune, asked->value);
+    if (asked && (is_gpu(call) || !rt_schedule_find_word(name, strlen(name)))) {
+        *value = asked->value;
+        return LDSL_OK;
     }
-    *out = m->values[tune->values.first];
-    return LDSL_OK;
+    enum ldsl_status status = default_value(launch, d, tune, value);
+    if (!status && !is_tune_choice(call, tune, *value))
+        status = not_a_choice(call, tune, *value);
+    return status;
 }
 
 static enum ldsl_status choose_tuned(const struct rt_launch *launch,
-                                     const struct rt_sources *sources, struct rt_text *out)
+                                     const struct rt_sources *sources,
+                                     const struct ldsl_module_default *d, struct rt_text *out)
 {
     const struct rt_call *call = &launch->call;
-    const struct ldsl_module_default *d = NULL;
     struct ldsl_module_range tunes = launch->kernel->tunes;
-    enum ldsl_status status = tunes.count ? find_default(launch, &d) : LDSL_OK;
-    for (uint32_t i = 0; !status && i < tunes.count; i++) {
+    for (uint32_t i = 0; i < tunes.count; i++) {
         const struct ldsl_module_tune *tune = &call->frame.m->tunes[tunes.first + i];
-        const char *name = symbol_name(call, tune->symbol);
-        const struct rt_setting *asked = find_setting(sources, name);
         int64_t value = 0;
-        if (asked)
-            value = asked->value;
-        else
-            status = default_value(launch, d, tune, &value);
-        mark_used(sources, name);
-        if (!status && !is_tune_choice(call, tune, value))
-            status = not_a_choice(call, tune, value);
+        enum ldsl_status status = choose_value(launch, sources, d, tune, &value);
         if (status)
             return status;
         *value_of(call, tune->symbol) = rt_value_int(value);
         rt_print_symbol(call, tune->symbol, out);
     }
-    return status;
+    return LDSL_OK;
+}
+
+static enum ldsl_status check_word(const struct rt_call *call, const struct rt_schedule_word *word,
+                                   int64_t value)
+{
+    if (value >= word->least && value <= word->most)
+        return LDSL_OK;
+    return rt_call_error(call, LDSL_ARGUMENT, "%s=%lld: it is a number from %lld to %lld",
+                         word->name, (long long)value, (long long)word->least,
+                         (long long)word->most);
+}
+
+/* Schedule values that the kernel does not list. */
+static enum ldsl_status choose_schedule(const struct rt_launch *launch,
+                                        const struct rt_sources *sources,
+                                        const struct ldsl_module_default *d, struct rt_text *out)
+{
+    for (const struct rt_schedule_word *word = rt_schedule_words; word->name; word++) {
+        int64_t value = 0;
+        bool said = true;
+        enum ldsl_status status = LDSL_OK;
+        if (rt_find_tune(launch, word->name, strlen(word->name)))
+            continue;
+        const struct rt_setting *asked = find_setting(launch, sources, word->name);
+        if (asked)
+            value = asked->value;
+        else
+            status = default_setting(launch, d, word->name, &said, &value);
+        if (!status && said)
+            status = check_word(&launch->call, word, value);
+        if (status)
+            return status;
+        if (said && is_gpu(&launch->call))
+            rt_text_add(out, "%s%s=%lld", separator(out), word->name, (long long)value);
+    }
+    return LDSL_OK;
+}
+
+enum ldsl_status rt_print_default_schedule(const struct rt_launch *launch,
+                                           const struct ldsl_module_default *d, struct rt_text *out)
+{
+    return choose_schedule(launch, &(struct rt_sources){{0}}, d, out);
 }
 
 /* How many parts a partition has is the compiler's choice, unless somebody tries others: of one
@@ -329,31 +453,30 @@ static void choose_parts(const struct rt_launch *launch, const struct rt_sources
         char name[80];
         snprintf(name, sizeof name, "parts.%s",
                  rt_module_text(m, m->indices[launch->kernel->parts.first + i]));
-        const struct rt_setting *asked = find_setting(sources, name);
+        const struct rt_setting *asked = find_setting(launch, sources, name);
+        const struct rt_setting *of_all = find_setting(launch, sources, "parts");
         if (!asked)
-            asked = find_setting(sources, "parts");
+            asked = of_all;
         if (!asked)
             continue;
-        mark_used(sources, name);
-        mark_used(sources, "parts");
         rt_text_add(out, "%s%s=%lld", separator(out), name, (long long)asked->value);
     }
 }
 
-static enum ldsl_status check_wheres(const struct rt_launch *launch, const struct rt_text *bindings)
+/* The first condition that does not hold, or NULL. */
+static enum ldsl_status find_broken(const struct rt_launch *launch,
+                                    const struct ldsl_module_check **broken)
 {
     const struct rt_call *call = &launch->call;
-    for (uint32_t i = 0; i < launch->kernel->wheres.count; i++) {
+    *broken = NULL;
+    for (uint32_t i = 0; !*broken && i < launch->kernel->wheres.count; i++) {
         const struct ldsl_module_check *c =
             &call->frame.m->checks[launch->kernel->wheres.first + i];
         int64_t holds;
         enum ldsl_status status = rt_call_eval_int(call, c->node, &holds);
         if (status)
             return status;
-        if (!holds)
-            return rt_error_at(call->sink, LDSL_ARGUMENT, call->own_path, c->line,
-                               "%s: where %s does not hold for %s", call->name,
-                               rt_module_text(call->frame.m, c->text), bindings->data);
+        *broken = holds ? NULL : c;
     }
     return LDSL_OK;
 }
@@ -382,22 +505,71 @@ static enum ldsl_status count_programs(const struct rt_launch *launch, uint64_t 
     return LDSL_OK;
 }
 
-enum ldsl_status rt_schedule(struct rt_launch *launch, const struct rt_sources *sources,
-                             struct rt_text *bindings, uint64_t *programs)
+enum ldsl_status rt_schedule_variant(struct rt_launch *launch, struct rt_text *bindings)
 {
     uint32_t group;
     rt_text_add(bindings, "%s", "");
     rt_print_signature(launch, bindings);
     enum ldsl_status status = choose_group(launch, &group);
-    if (!status) {
-        rt_print_group(launch, group, bindings);
-        status = choose_metas(launch, bindings);
-    }
+    if (status)
+        return status;
+    rt_print_group(launch, group, bindings);
+    status = choose_metas(launch, bindings);
+    return !status && bindings->failed ? rt_nomem(launch->call.sink) : status;
+}
+
+/* Tuned and schedule values; `broken` is the condition that they break. */
+static enum ldsl_status choose(const struct rt_launch *launch, const struct rt_sources *sources,
+                               struct rt_text *bindings, const struct ldsl_module_check **broken)
+{
+    const struct ldsl_module_default *d = NULL;
+    enum ldsl_status status = launch->kernel->tunes.count ? find_default(launch, &d) : LDSL_OK;
     if (!status)
-        status = choose_tuned(launch, sources, bindings);
-    if (!status) {
-        choose_parts(launch, sources, bindings);
-        status = bindings->failed ? rt_nomem(launch->call.sink) : check_wheres(launch, bindings);
+        status = choose_tuned(launch, sources, d, bindings);
+    if (!status)
+        status = choose_schedule(launch, sources, d, bindings);
+    if (status)
+        return status;
+    choose_parts(launch, sources, bindings);
+    return bindings->failed ? rt_nomem(launch->call.sink) : find_broken(launch, broken);
+}
+
+/* Is all that a record says something that the kernel could be? */
+static bool is_possible(const struct rt_launch *launch, const struct rt_settings *recorded)
+{
+    for (uint32_t i = 0; recorded && i < recorded->count; i++) {
+        const struct rt_setting *s = &recorded->list[i];
+        const struct ldsl_module_tune *tune = rt_find_tune(launch, s->name, s->length);
+        const struct rt_schedule_word *word = rt_schedule_find_word(s->name, s->length);
+        if (tune ? !is_tune_choice(&launch->call, tune, s->value)
+                 : !word || s->value < word->least || s->value > word->most)
+            return false;
     }
-    return status ? status : count_programs(launch, programs);
+    return true;
+}
+
+enum ldsl_status rt_schedule(struct rt_launch *launch, const struct rt_sources *sources,
+                             struct rt_text *bindings, uint64_t *programs)
+{
+    const struct rt_call *call = &launch->call;
+    const struct ldsl_module_check *broken = NULL;
+    struct rt_sources used = *sources;
+    size_t length = bindings->length;
+    bool possible = is_possible(launch, used.from[RT_RECORDED]);
+    enum ldsl_status status = possible ? choose(launch, &used, bindings, &broken) : LDSL_OK;
+    if (!status && used.from[RT_RECORDED] && (!possible || broken)) {
+        rt_remark(call->sink, "%s: the tuning record for %s does not fit here; the default is used",
+                  call->name, bindings->data);
+        used.from[RT_RECORDED] = NULL;
+        bindings->length = length;
+        bindings->data[length] = '\0';
+        status = choose(launch, &used, bindings, &broken);
+    }
+    if (status)
+        return status;
+    if (broken)
+        return rt_error_at(call->sink, LDSL_ARGUMENT, call->own_path, broken->line,
+                           "%s: where %s does not hold for %s", call->name,
+                           rt_module_text(call->frame.m, broken->text), bindings->data);
+    return count_programs(launch, programs);
 }

@@ -196,6 +196,8 @@ static enum ldsl_status schedule_and_emit(struct rt_expansion *x, const struct r
     uint64_t programs = 0;
     enum ldsl_status status = eval_pins(x, f, s->second, &pins);
     if (!status)
+        status = rt_schedule_variant(l, &bindings);
+    if (!status)
         status = rt_schedule(l,
                              &(struct rt_sources){
                                  {&pins, x->asked}

@@ -147,6 +147,7 @@ static void take_default(struct walk *w, const struct rt_launch *l,
         *value_of(&l->call, tune->symbol) = rt_value_int(value);
         rt_print_symbol(&l->call, tune->symbol, text);
     }
+    (void)rt_print_default_schedule(l, d, text); /* what a shape decides is left out */
     if (may_hold(&l->call, l->kernel->wheres))
         report_once(w, rt_module_text(m, l->kernel->name), text);
     cut(text, length);

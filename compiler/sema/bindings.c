@@ -75,6 +75,9 @@ static bool parse_value(struct sema_module *m, const struct slot *slot, const ch
     case SLOT_FIT:
     case SLOT_PARTS: return parse_number(text, out) && *out >= 1 && *out <= FIT_MAX;
     case SLOT_TUNE: return parse_tune(m, slot->tune, text, out);
+    case SLOT_SCHEDULE:
+        return (parse_number(text, out) || parse_truth(text, out)) && *out >= slot->word->least &&
+               *out <= slot->word->most;
     }
     return false;
 }
@@ -101,6 +104,9 @@ static const char *expected_text(struct sema_module *m, const struct slot *slot)
     case SLOT_FIT:
     case SLOT_PARTS: return "a number from 1 to 65536";
     case SLOT_TUNE: return "a number, true, false or one of its words";
+    case SLOT_SCHEDULE:
+        return arena_printf(&s->module, "a number from %lld to %lld", (long long)slot->word->least,
+                            (long long)slot->word->most);
     }
     return text;
 }

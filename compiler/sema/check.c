@@ -154,7 +154,12 @@ static void check_setting(const struct const_scope *scope, const struct item *k,
 {
     struct session *s = scope->m->s;
     const struct ast_tune *t = find_tune(k, setting->name.text);
+    const struct schedule_word *word = find_schedule_word(setting->name.text);
     int64_t value;
+    if (!t && word) {
+        schedule_value(scope, word, setting->value, &value);
+        return;
+    }
     if (!t) {
         VEC(const char *) names = {0};
         for (uint32_t i = 0; i < k->kernel.tune.count; i++)
@@ -203,20 +208,10 @@ static void check_default(const struct const_scope *scope, const struct item *k,
 static void check_schedule(struct session *s, const struct ast_tune *t, const struct expr *x,
                            int64_t value)
 {
-    static const struct {
-        const char *name;
-        int64_t least, most;
-    } rows[] = {
-        {"num_warps", 1, 32 },
-        {"stages",    1, 16 },
-        {"cluster",   1, 16 },
-        {"maxreg",    1, 255},
-    };
-    for (unsigned i = 0; i < sizeof rows / sizeof *rows; i++)
-        if (strcmp(rows[i].name, t->name.text) == 0 &&
-            (value < rows[i].least || value > rows[i].most))
-            diag_error(s, x->at, DIAG_BAD_SCHEDULE, "%s is a number from %lld to %lld",
-                       t->name.text, (long long)rows[i].least, (long long)rows[i].most);
+    const struct schedule_word *word = find_schedule_word(t->name.text);
+    if (word && (value < word->least || value > word->most))
+        diag_error(s, x->at, DIAG_BAD_SCHEDULE, "%s is a number from %lld to %lld", word->name,
+                   (long long)word->least, (long long)word->most);
 }
 
 static void check_tune_values(const struct const_scope *scope, const struct ast_tune *t)

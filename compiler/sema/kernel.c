@@ -265,6 +265,18 @@ static void declare_tune(struct elab *e, const struct item *k)
     }
 }
 
+/* Schedule values that the kernel does not list, where somebody sets them. */
+static void declare_schedule(struct elab *e, const struct item *k)
+{
+    slots all = {0};
+    int64_t value;
+    slots_of(e->m, k, &all);
+    for (uint32_t i = 0; i < all.count; i++)
+        if (all.data[i].kind == SLOT_SCHEDULE &&
+            find_binding(e->bindings, all.data[i].name, &value))
+            add_setting(e, all.data[i].name, value);
+}
+
 /* ---- require and specialize ----------------------------------------------------------------- */
 
 static struct tensor *tensor_arg(struct elab *e, const struct expr *call, uint32_t i)
@@ -408,13 +420,25 @@ static void learn_bounds(struct elab *e)
 
 /* ---- attributes ----------------------------------------------------------------------------- */
 
-static void number_attribute(struct elab *e, const struct ast_attr *a, int64_t most)
+/* An attribute is how the kernel wants it: a tuner's wish for the same value gives way. */
+static void fix_setting(struct elab *e, const char *name, int64_t value)
+{
+    for (uint32_t i = 0; i < e->f->settings.count; i++)
+        if (strcmp(e->f->settings.data[i].name, name) == 0) {
+            e->f->settings.data[i].value = value;
+            return;
+        }
+    add_setting(e, name, value);
+}
+
+static void number_attribute(struct elab *e, const struct ast_attr *a, const char *setting,
+                             int64_t most)
 {
     struct const_value c = const_poison();
     if (a->args.count == 1)
         c = elab_const(e, a->args.data[0], "the attribute's number");
     if (c.kind == CONST_INT && c.i >= 1 && c.i <= most)
-        add_setting(e, a->name.text, c.i);
+        fix_setting(e, setting, c.i);
     else if (c.kind != CONST_POISON || a->args.count != 1)
         diag_error(e->s, a->name.at, DIAG_BAD_SCHEDULE, "@%s takes one number from 1 to %lld",
                    a->name.text, (long long)most);
@@ -426,9 +450,9 @@ static void elab_attributes(struct elab *e, const struct item *k)
     for (uint32_t i = 0; i < k->attrs.count; i++) {
         const struct ast_attr *a = &k->attrs.data[i];
         if (strcmp(a->name.text, "cluster") == 0) {
-            number_attribute(e, a, 16);
+            number_attribute(e, a, "cluster", 16);
         } else if (strcmp(a->name.text, "maxreg") == 0) {
-            number_attribute(e, a, 255);
+            number_attribute(e, a, "max_registers", 255);
         } else if (strcmp(a->name.text, "exact") == 0 && !a->args.count) {
             e->f->exact = true;
         } else if (strcmp(a->name.text, "ordered") == 0 && !a->args.count) {
@@ -484,6 +508,7 @@ struct ir_func *elab_kernel(struct sema_item *item, const struct bindings *bindi
     declare_params(e, item->ast);
     declare_meta(e, item->ast);
     declare_tune(e, item->ast);
+    declare_schedule(e, item->ast);
     elab_attributes(e, item->ast);
     elab_conditions(e, item->ast);
     if (e->impossible && s->errors == errors) {

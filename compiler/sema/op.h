@@ -206,7 +206,9 @@ static inline uint32_t unit_symbol_at(const struct unit *u, uint32_t symbol)
 }
 
 void build_kernel(struct image *image, const struct op_units *units, struct signature *sig);
-/* NAME = value, NAME a tuned value of the kernel; values in the unit's scope. */
+/* 16 hex digits over all that the kernel's code depends on (op_hash.c). */
+const char *kernel_hash(struct sema_module *m, const struct item *kernel);
+/* NAME = value, NAME a tuned or schedule value of the kernel; values in the unit's scope. */
 struct ldsl_module_range build_settings(struct unit *u, const struct sema_item *kernel,
                                         const ast_settings *list);
 /* How sema_elaborate finds a kernel from the file that is compiled: "name", or "path:name" when the

@@ -160,13 +160,13 @@ static uint32_t setting_node(struct unit *u, const struct sema_item *kernel,
     const struct ast_tune *tune = find_tune(kernel->ast, setting->name.text);
     const struct const_scope scope = {.m = kernel->module};
     int64_t word;
-    if (!tune) {
+    if (!tune && !find_schedule_word(setting->name.text)) {
         diag_error(u->s, setting->name.at, DIAG_UNKNOWN_TUNE, "%s is no tuned value of %s",
                    setting->name.text, kernel->ast->name.text);
         diag_note(u->s, kernel->ast->name.at, "%s is declared here", kernel->ast->name.text);
         return LDSL_NONE;
     }
-    if (tune_kind(kernel->module, tune) == TUNE_WORD)
+    if (tune && tune_kind(kernel->module, tune) == TUNE_WORD)
         return tune_value(&scope, tune, setting->value, &word)
                    ? host_int(u, word, setting->value->at)
                    : LDSL_NONE;
@@ -315,6 +315,7 @@ void build_kernel(struct image *image, const struct op_units *units, struct sign
         vec_push(a, &image->metas, metas[i]);
     k.out.name = image_text(image, kernel_reference(units->root, sig->item));
     k.out.path = image_text(image, sig->item->module->path);
+    k.out.hash = image_text(image, kernel_hash(sig->item->module, sig->item->ast));
     k.out.line = line_of(image->s, sig->item->ast->name.at);
     k.out.scope = unit_close(u);
     vec_push(a, &image->kernels, k.out);

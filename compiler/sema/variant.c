@@ -2,6 +2,8 @@
 #include "sema/variant.h"
 #include "sema/elab.h"
 
+#include <ldsl/schedule.h>
+
 bool find_binding(const struct bindings *b, const char *name, int64_t *value)
 {
     for (uint32_t i = 0; b && i < b->count; i++)
@@ -27,6 +29,32 @@ struct sema_item *find_kernel(struct sema_module *m, const char *name)
     if (near)
         diag_help(m->s, "did you mean %s?", near);
     return NULL;
+}
+
+/* ---- schedule values ------------------------------------------------------------------------ */
+
+static const struct schedule_word schedule_words[] = {
+#define X(name, least, most, tries, meaning) {#name, least, most},
+    LDSL_SCHEDULE_LIST(X)
+#undef X
+};
+enum { SCHEDULE_WORDS = sizeof schedule_words / sizeof *schedule_words };
+
+const struct schedule_word *find_schedule_word(const char *name)
+{
+    for (unsigned i = 0; i < SCHEDULE_WORDS; i++)
+        if (strcmp(schedule_words[i].name, name) == 0)
+            return &schedule_words[i];
+    return NULL;
+}
+
+bool is_schedule_name(const char *name)
+{
+    static const char *const reserved[] = {"persistent", "raster", "roles"};
+    for (unsigned i = 0; i < sizeof reserved / sizeof *reserved; i++)
+        if (strcmp(reserved[i], name) == 0)
+            return true;
+    return find_schedule_word(name) != NULL;
 }
 
 /* ---- slots ---------------------------------------------------------------------------------- */
@@ -58,6 +86,25 @@ static void axis_slots(struct sema_module *m, const ast_block *block, enum slot_
             slot.name = arena_printf(a, "parts.%s", st->axis.parts.text);
             vec_push(a, out, slot);
         }
+    }
+}
+
+static bool lists(const struct item *k, const char *name)
+{
+    for (uint32_t i = 0; i < k->kernel.tune.count; i++)
+        if (strcmp(k->kernel.tune.data[i].name.text, name) == 0)
+            return true;
+    return false;
+}
+
+static void schedule_slots(struct sema_module *m, const struct item *k, slots *out)
+{
+    for (unsigned i = 0; i < SCHEDULE_WORDS; i++) {
+        const struct schedule_word *word = &schedule_words[i];
+        struct slot slot = {
+            .kind = SLOT_SCHEDULE, .name = intern_text(m->s, word->name), .word = word};
+        if (!lists(k, word->name))
+            vec_push(&m->s->module, out, slot);
     }
 }
 
@@ -101,17 +148,8 @@ void slots_of(struct sema_module *m, const struct item *k, slots *out)
                  ((struct slot){.kind = SLOT_TUNE,
                                 .name = k->kernel.tune.data[i].name.text,
                                 .tune = &k->kernel.tune.data[i]}));
+    schedule_slots(m, k, out);
     axis_slots(m, &k->kernel.body, SLOT_PARTS, out);
-}
-
-bool is_schedule_name(const char *name)
-{
-    static const char *const names[] = {"num_warps", "stages", "persistent", "raster",
-                                        "cluster",   "roles",  "maxreg"};
-    for (unsigned i = 0; i < sizeof names / sizeof *names; i++)
-        if (strcmp(names[i], name) == 0)
-            return true;
-    return false;
 }
 
 /* ---- compile-time names of the header ------------------------------------------------------- */
@@ -267,14 +305,37 @@ static const struct ast_default *plain_default(const struct item *k)
     return k->kernel.defaults.count ? &vec_last(&k->kernel.defaults) : NULL;
 }
 
-static bool tune_default(const struct const_scope *scope, const struct item *k,
-                         const struct ast_tune *t, int64_t *out)
+/* What the default says of a name, or NULL. */
+static const struct expr *default_setting(const struct item *k, const char *name)
 {
     const struct ast_default *d = plain_default(k);
     for (uint32_t i = 0; d && i < d->settings.count; i++)
-        if (d->settings.data[i].name.text == t->name.text)
-            return tune_value(scope, t, d->settings.data[i].value, out);
+        if (strcmp(d->settings.data[i].name.text, name) == 0)
+            return d->settings.data[i].value;
+    return NULL;
+}
+
+static bool tune_default(const struct const_scope *scope, const struct item *k,
+                         const struct ast_tune *t, int64_t *out)
+{
+    const struct expr *value = default_setting(k, t->name.text);
+    if (value)
+        return tune_value(scope, t, value, out);
     return t->values.count && tune_value(scope, t, t->values.data[0].lo, out);
+}
+
+bool schedule_value(const struct const_scope *scope, const struct schedule_word *word,
+                    const struct expr *x, int64_t *out)
+{
+    struct session *s = scope->m->s;
+    struct const_value v;
+    if (!const_eval(scope, x, &v))
+        return false;
+    *out = v.i;
+    if ((v.kind == CONST_INT || v.kind == CONST_BOOL) && v.i >= word->least && v.i <= word->most)
+        return true;
+    return diag_error(s, x->at, DIAG_BAD_SCHEDULE, "%s is a number from %lld to %lld", word->name,
+                      (long long)word->least, (long long)word->most);
 }
 
 /* ---- choices -------------------------------------------------------------------------------- */
@@ -410,6 +471,8 @@ static bool slot_default(const struct const_scope *scope, const struct item *k,
     case SLOT_META: return meta_default(scope, slot->meta, out);
     case SLOT_FIT: return fit_default(scope, slot->fit, out);
     case SLOT_TUNE: return tune_default(scope, k, slot->tune, out);
+    case SLOT_SCHEDULE:
+        return schedule_value(scope, slot->word, default_setting(k, slot->name), out);
     case SLOT_SAME:
     case SLOT_PARTS: return true;
     }
@@ -444,6 +507,7 @@ static bool is_legal(const struct const_scope *scope, const struct slot *slot, i
         return value >= 1 && value <= FIT_MAX;
     case SLOT_FIT:
     case SLOT_PARTS: return value >= 1 && value <= FIT_MAX;
+    case SLOT_SCHEDULE: return value >= slot->word->least && value <= slot->word->most;
     case SLOT_SAME: /* kernel.c knows the tensors */
     case SLOT_TUNE: return true;
     }
@@ -462,6 +526,13 @@ static bool bind_slot(const struct const_scope *scope, const struct item *k,
                       slot->name, k->name.text, (long long)out->value);
 }
 
+/* Slots that stay out of the bindings unless somebody sets them. */
+static bool is_silent(const struct item *k, const struct slot *slot)
+{
+    return slot->kind == SLOT_PARTS || slot->kind == SLOT_SAME ||
+           (slot->kind == SLOT_SCHEDULE && !default_setting(k, slot->name));
+}
+
 bool complete_bindings(struct sema_module *m, const struct item *k, const struct bindings *given,
                        struct bindings *out)
 {
@@ -473,11 +544,10 @@ bool complete_bindings(struct sema_module *m, const struct item *k, const struct
         const struct slot *slot = &all.data[i];
         struct binding b;
         int64_t asked;
-        bool optional = slot->kind == SLOT_PARTS || slot->kind == SLOT_SAME;
         struct bindings sofar = {list.data, list.count};
         struct header_scope header = {m, k, &sofar};
         struct const_scope scope = header_const_scope(&header, true);
-        if (optional && !find_binding(given, slot->name, &asked))
+        if (is_silent(k, slot) && !find_binding(given, slot->name, &asked))
             continue;
         good &= bind_slot(&scope, k, slot, given, &b);
         vec_push(&m->s->module, &list, b);

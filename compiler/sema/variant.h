@@ -13,7 +13,8 @@ enum slot_kind {
     SLOT_META,
     SLOT_FIT, /* "fit.c": the cover of an axis declared `tile fit(...)` */
     SLOT_TUNE,
-    SLOT_PARTS /* "parts.p": bound only if asked for */
+    SLOT_SCHEDULE, /* a schedule value that `tune` does not list: bound only if somebody sets it */
+    SLOT_PARTS     /* "parts.p": bound only if asked for */
 };
 
 enum tune_kind { TUNE_NUMBER, TUNE_BOOL, TUNE_WORD };
@@ -27,7 +28,14 @@ struct slot {
         const struct ast_meta *meta;
         const struct ast_tune *tune;
         const struct expr *fit; /* the argument */
+        const struct schedule_word *word;
     };
+};
+
+/* A row of ldsl/schedule.h. */
+struct schedule_word {
+    const char *name;
+    int64_t least, most;
 };
 
 typedef VEC(struct slot) slots;
@@ -41,7 +49,12 @@ bool tune_value(const struct const_scope *scope, const struct ast_tune *t, const
                 int64_t *out);
 /* True if the value is among the choices. */
 bool tune_has(const struct const_scope *scope, const struct ast_tune *t, int64_t value);
-/* True for num_warps, stages and the other names whose meaning the compiler knows. */
+/* The schedule value of that name, or NULL. */
+const struct schedule_word *find_schedule_word(const char *name);
+/* The value that a default gives it; false after reporting. */
+bool schedule_value(const struct const_scope *scope, const struct schedule_word *word,
+                    const struct expr *x, int64_t *out);
+/* True for those, and for names that are reserved for the schedules of matrix kernels. */
 bool is_schedule_name(const char *name);
 
 /* A scope for compile-time expressions of the kernel's header: const parameters, meta and tune

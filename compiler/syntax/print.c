@@ -9,6 +9,7 @@ struct printer {
     struct arena *arena;
     VEC(char) text;
     uint32_t indent;
+    bool code_only; /* no doc comments */
 };
 
 /* Pieces of text. */
@@ -557,7 +558,7 @@ static void put_item(struct printer *pr, const struct item *it)
         put_name(pr, it->name);
     }
     pr->indent++;
-    if (it->doc) {
+    if (it->doc && !pr->code_only) {
         begin_line(pr, "doc ");
         put_string(pr, it->doc);
     }
@@ -573,6 +574,14 @@ const char *syntax_print(struct session *s, const struct ast_file *file)
     struct printer pr = {.arena = &s->module};
     for (uint32_t i = 0; i < file->items.count; i++)
         put_item(&pr, file->items.data[i]);
+    vec_push(pr.arena, &pr.text, '\0');
+    return pr.text.data;
+}
+
+const char *syntax_print_code(struct session *s, const struct item *it)
+{
+    struct printer pr = {.arena = &s->module, .code_only = true};
+    put_item(&pr, it);
     vec_push(pr.arena, &pr.text, '\0');
     return pr.text.data;
 }

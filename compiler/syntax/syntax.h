@@ -11,6 +11,9 @@ struct ast_file *syntax_parse(struct session *s, uint32_t source);
 /* The tree as indented text (for --emit=ast and tests), in the module arena. */
 const char *syntax_print(struct session *s, const struct ast_file *file);
 
+/* One item in that form without its comments: what of a source matters to a compile. */
+const char *syntax_print_code(struct session *s, const struct item *it);
+
 /* The formatted form of a source that parses without error (ldsl fmt): comments and blank-line
  * groups kept, idempotent, token sequence unchanged. NULL after reporting errors. */
 const char *syntax_format(struct session *s, uint32_t source);

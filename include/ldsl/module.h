@@ -19,7 +19,7 @@
 #include <stdint.h>
 
 #define LDSL_MODULE_MAGIC   0x4d53444cu /* "LDSM" where the low byte comes first */
-#define LDSL_MODULE_VERSION 1u
+#define LDSL_MODULE_VERSION 2u
 #define LDSL_NONE           UINT32_MAX
 
 /* Consecutive records of a table. */
@@ -206,6 +206,7 @@ struct ldsl_module_kernel {
     struct ldsl_module_scope scope;
     uint32_t name; /* as the compiler knows it in this file */
     uint32_t path, line;
+    uint32_t hash; /* text: what its code depends on; tuning records carry it */
     struct ldsl_module_range requires, groups, metas, tunes, wheres, defaults, grids;
     struct ldsl_module_range parts; /* into indices: names of part axes, bound as "parts.NAME" */
 };

@@ -81,9 +81,9 @@ static void test_variant_choice(void **state)
     assert_int_equal(ldsl_plan_tensor_count(plan), 2);
     ldsl_plan_destroy(plan);
 
-    plan = prepare(&w, "norm_op", &x, 1, "BR=4,num_warps=1");
+    plan = prepare(&w, "norm_op", &x, 1, "BR=4");
     assert_string_equal(ldsl_plan_launch_variant(plan, 0),
-                        "T=f16,W=f16,mode=0,w?=0,specialize.0=0,BD=112,BR=4,num_warps=1");
+                        "T=f16,W=f16,mode=0,w?=0,specialize.0=0,BD=112,BR=4,num_warps=2");
     ldsl_plan_destroy(plan);
 
     x = tensor("x", LDSL_F32, 3, 64, -1);
@@ -101,6 +101,69 @@ static void test_variant_choice(void **state)
     x.alignment = 8;
     plan = prepare(&w, "norm_op", &x, 1, NULL);
     assert_non_null(strstr(ldsl_plan_launch_variant(plan, 0), "specialize.0=0"));
+    ldsl_plan_destroy(plan);
+    close_world(&w);
+}
+
+/* Every kernel takes schedule values, in the order of their list; a kernel's own list restricts one. */
+static void test_schedule_values(void **state)
+{
+    (void)state;
+    struct world w = open_world_on(norm_text, true);
+    const ldsl_argument x = tensor("x", LDSL_F16, 3, 100, -1);
+    ldsl_plan *plan = prepare(&w, "norm_op", &x, 1, "evict_last=1,hold=64,num_warps=1");
+    assert_string_equal(ldsl_plan_launch_variant(plan, 0),
+                        "T=f16,W=f16,mode=0,w?=0,specialize.0=0,BD=112,BR=1,num_warps=1,hold=64,"
+                        "evict_last=1");
+    ldsl_plan_destroy(plan);
+    assert_refused(&w, "norm_op", &x, 1, "norm.BR=2,BR=4,other.BR=1",
+                   "norm_op: no kernel launched has a tuned value other.BR");
+    plan = prepare(&w, "norm_op", &x, 1, "norm.BR=2,BR=4,norm.cluster=2,stages=3");
+    assert_string_equal(ldsl_plan_launch_variant(plan, 0),
+                        "T=f16,W=f16,mode=0,w?=0,specialize.0=0,BD=112,BR=2,num_warps=2,cluster=2,"
+                        "stages=3");
+    ldsl_plan_destroy(plan);
+    assert_refused(&w, "norm_op", &x, 1, "num_warps=4",
+                   "norm: num_warps=4 is none of its choices: 1, 2");
+    assert_refused(&w, "norm_op", &x, 1, "cluster=17",
+                   "norm: cluster=17: it is a number from 1 to 16");
+    close_world(&w);
+}
+
+/* Where there are no warps they are checked, and change nothing. */
+static void test_schedule_on_cpu(void **state)
+{
+    (void)state;
+    struct world w = open_world(norm_text);
+    const ldsl_argument x = tensor("x", LDSL_F16, 3, 100, -1);
+    ldsl_plan *plan = prepare(&w, "norm_op", &x, 1, "evict_last=1,hold=64,num_warps=1");
+    assert_string_equal(ldsl_plan_launch_variant(plan, 0),
+                        "T=f16,W=f16,mode=0,w?=0,specialize.0=0,BD=112,BR=1,num_warps=2");
+    ldsl_plan_destroy(plan);
+    assert_refused(&w, "norm_op", &x, 1, "num_warps=4",
+                   "norm: num_warps=4 is none of its choices: 1, 2");
+    assert_refused(&w, "norm_op", &x, 1, "cluster=17",
+                   "norm: cluster=17: it is a number from 1 to 16");
+    close_world(&w);
+}
+
+static const char silent_text[] =
+    "kernel add<T: float>(x: tensor<T>[R, D], y: out tensor<T>[R, D])\n"
+    "  tune { BD in {64, 128}; default { BD = 64, hold = 32 } where dev.sm_count > 64;\n"
+    "    default { BD = 128, hold = 96, early_weights = 1 }; }\n"
+    "{ grid r in 0 .. R; axis c in 0 .. D tile BD; sweep c { y[r, c] = x[r, c]; } }\n"
+    "op add_op<T: float>(x: tensor<T>[R, D]) -> (y: tensor<T>[R, D])\n"
+    "{ launch add(x, y) with { stages = 2 }; }\n";
+
+/* A default and a launch may set one that the kernel does not list. */
+static void test_schedule_in_source(void **state)
+{
+    (void)state;
+    struct world w = open_world_on(silent_text, true);
+    const ldsl_argument x = tensor("x", LDSL_F32, 3, 100, -1);
+    ldsl_plan *plan = prepare(&w, "add_op", &x, 1, "hold=0,stages=4");
+    assert_string_equal(ldsl_plan_launch_variant(plan, 0),
+                        "T=f32,BD=128,hold=0,stages=2,early_weights=1");
     ldsl_plan_destroy(plan);
     close_world(&w);
 }
@@ -583,6 +646,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_launch),
         cmocka_unit_test(test_variant_choice),
+        cmocka_unit_test(test_schedule_values),
+        cmocka_unit_test(test_schedule_on_cpu),
+        cmocka_unit_test(test_schedule_in_source),
         cmocka_unit_test(test_empty),
         cmocka_unit_test(test_refused_arguments),
         cmocka_unit_test(test_refused_conditions),

@@ -41,6 +41,7 @@ static struct {
     char error[1024];    /* the last one */
     uint32_t error_line; /* its place */
     unsigned compiles;
+    bool is_gpu; /* the device has warps */
 } fake;
 
 static uint32_t fake_probe(char *why, size_t size)
@@ -71,7 +72,8 @@ static void fake_describe(void *device, struct rt_device_info *info)
                                     .sm_count = 4,
                                     .smem = 0,
                                     .cc = 0,
-                                    .lanes = 1};
+                                    .lanes = 1,
+                                    .is_gpu = fake.is_gpu};
 }
 
 static enum ldsl_status fake_load(void *device, void **kernel, const ldsl_artifact *artifact)
@@ -254,15 +256,21 @@ struct world {
     ldsl_library *lib;
 };
 
-static inline struct world open_world(const char *text)
+static inline struct world open_world_on(const char *text, bool is_gpu)
 {
     struct world w;
     memset(&fake, 0, sizeof fake);
+    fake.is_gpu = is_gpu;
     ldsl_context_options options = {.sink = {.report = hear}, .no_cache = true};
     assert_int_equal(ldsl_context_create(&w.ctx, "cpu", &options), LDSL_OK);
     if (ldsl_library_load_text(&w.lib, w.ctx, "test.ldsl", text, strlen(text)))
         fail_msg("test.ldsl:%u: %s", fake.error_line, fake.error);
     return w;
+}
+
+static inline struct world open_world(const char *text)
+{
+    return open_world_on(text, false);
 }
 
 static inline void close_world(struct world *w)

@@ -72,6 +72,7 @@ static void test_wrong(void **state)
         {"BQ=1",          "k has nothing to bind called BQ"                                 },
         {"BR",            "\"BR\" is not name=value"                                        },
         {"BD=0",          "BD of k cannot be \"0\""                                         },
+        {"cluster=17",    "cluster of k cannot be \"17\"; it is a number from 1 to 16"      },
         {"BD=9999999999", "BD of k cannot be \"9999999999\"; it is a number from 1 to 65536"},
     };
     struct front f;
@@ -88,9 +89,29 @@ static void test_wrong(void **state)
     front_end(&f);
 }
 
+/* Schedule values need no declaration, stay out of the text unless set, and stand before the parts. */
+static void test_schedule(void **state)
+{
+    struct front f;
+    (void)state;
+    front_begin(&f, header);
+    const char *text = text_of(&f, "k", "evict_last=true,parts.p=16,hold=128,num_warps=5");
+    assert_has(text, "raster=1 num_warps=5 hold=128 evict_last=1 parts.p=16 ");
+    front_end(&f);
+    front_begin(&f, "kernel k(x: tensor<f32>[R], y: out tensor<f32>[R])\n"
+                    "  tune { B in {16, 32}; num_warps in {1, 2};\n"
+                    "    default { B = 16, num_warps = 2, stages = 3 }; }\n"
+                    "{ grid axis r in 0 .. R tile B; y[r] = x[r]; }\n");
+    assert_string_equal(text_of(&f, "k", ""), "B=16 num_warps=2 stages=3 ");
+    assert_string_equal(text_of(&f, "k", "stages=0,cluster=2"),
+                        "B=16 num_warps=2 cluster=2 stages=0 ");
+    front_end(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_schedule),
         cmocka_unit_test(test_defaults),
         cmocka_unit_test(test_given),
         cmocka_unit_test(test_wrong),

@@ -300,7 +300,7 @@ static void test_attributes_and_settings(void **state)
     assert_has(ir, "exact");
     assert_has(ir, "ordered");
     assert_has(ir, "num_warps = 8");
-    assert_has(ir, "maxreg = 128");
+    assert_has(ir, "max_registers = 128");
     front_end(&f);
 }
 
