@@ -64,6 +64,7 @@ struct gpu_axis {
                             of the layout's cover */
     LLVMValueRef skip;   /* i32: elements before it do not exist; NULL: none */
     uint32_t group;      /* elements exist or not in groups of so many */
+    LLVMValueRef *tests; /* by register number along the axis: exists */
 };
 
 /* The loop that break and continue mean: control.c. */
@@ -77,9 +78,10 @@ struct gpu {
     struct gpu_value **values; /* by value id; NULL: not met yet */
     VEC(struct memo) memo;
     struct gpu_axis axes[IR_MAX_AXIS];
-    LLVMValueRef thread, lane, warp, rank; /* i32 */
-    LLVMValueRef program;                  /* i64 */
-    LLVMBasicBlockRef exit;                /* where return goes */
+    LLVMValueRef thread, lane_id, warp, rank; /* i32 */
+    LLVMValueRef program;                     /* i64 */
+    bool entered;                             /* the axes of the grid are placed */
+    LLVMBasicBlockRef exit;                   /* where return goes */
     struct gpu_loop *loop;
     uint32_t loop_depth;
     uint32_t shared_bytes;         /* given out so far */
@@ -107,12 +109,14 @@ bool gpu_is_ready(struct gen *g, const struct ir_value *v);
 /* Computes all registers of a value now. */
 void gpu_force(struct gen *g, struct ir_value *v);
 
+/* Puts x into a place of the state, until the region ends. */
+void gpu_remember(struct gen *g, LLVMValueRef *place, LLVMValueRef x);
 /* Regions nest; leaving one forgets what was remembered inside it. */
 uint32_t gpu_enter(struct gen *g);
 void gpu_leave(struct gen *g, uint32_t mark);
-/* A barrier is met next: forgets cheap values, pins the words they come from. fixed: a loop's body
- * begins, which they are not to leave. */
-void gpu_settle(struct gen *g, bool fixed);
+/* A barrier is met next: forgets cheap values, pins the words they come from. With `used` (by value
+ * id) a loop's body begins, which the words used in it are not to leave. */
+void gpu_settle(struct gen *g, const bool *used);
 
 /* A scalar of any element type as 32-bit words and back, for shuffles and shared memory. */
 uint32_t gpu_to_words(struct gen *g, LLVMValueRef x, LLVMValueRef words[2]);
@@ -140,7 +144,7 @@ void gpu_place_axes(struct gen *g);
 
 /* Puts a barrier before an access that could meet another thread's. */
 void gpu_order(struct gen *g, struct ir_node *n);
-/* The same for everything in a loop's body, before it begins. */
+/* The same for everything in a loop's body, where a round of it begins. */
 void gpu_order_loop(struct gen *g, struct ir_node *loop);
 /* A barrier of the block (cluster: of its blocks), with all that belongs to it. */
 void gpu_barrier(struct gen *g);
@@ -152,6 +156,7 @@ void gpu_control(struct gen *g, struct ir_node *n); /* control.c */
 void gpu_load(struct gen *g, struct ir_node *n);    /* access.c */
 void gpu_store(struct gen *g, struct ir_node *n);   /* access.c */
 void gpu_atomic(struct gen *g, struct ir_node *n);  /* access.c */
+void gpu_assert(struct gen *g, struct ir_node *n);  /* access.c */
 /* Sibling reductions, none of which needs another's result, in one exchange; results by gpu_set. */
 void gpu_reduce(struct gen *g, struct ir_node **siblings, uint32_t count); /* reduce.c */
 void gpu_scan(struct gen *g, struct ir_node *n);                           /* scan.c */

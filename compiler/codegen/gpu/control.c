@@ -1,0 +1,475 @@
+/* Structured control flow. Conditions and bounds are scalars, so all threads of a block go the same
+ * way. What loops carry and ifs give has a stack slot for each register, which LLVM turns back into
+ * registers. */
+#include "codegen/gpu/gpu.h"
+
+struct gpu_loop {
+    struct gpu_loop *outer;
+    struct ir_node *node;
+    LLVMBasicBlockRef next, exit;
+};
+
+/* ---- carried values ---------------------------------------------------------------------------- */
+
+static uint32_t bounds_of(const struct ir_node *loop)
+{
+    return loop->op == IR_OP_for ? 3 : loop->op == IR_OP_sweep ? 2 : 0;
+}
+
+static struct ir_value **carried_args(const struct ir_node *loop)
+{
+    return loop->regions[0]->args.data + (loop->op == IR_OP_for);
+}
+
+static void make_slots(struct gen *g, struct ir_value *v)
+{
+    struct gpu_value *gv = gpu_value(g, v);
+    if (gv->slots)
+        return;
+    gv->slots = arena_array(&g->s->module, LLVMValueRef, gv->view.count);
+    for (uint32_t i = 0; i < gv->view.count; i++)
+        gv->slots[i] = gen_alloca(g, gen_type(g, v->type.elem));
+}
+
+/* All values are read before the first slot is written: a loop may swap what it carries. */
+static void pass(struct gen *g, struct ir_value *const *values, struct ir_value *const *targets,
+                 uint32_t count)
+{
+    LLVMValueRef **read = arena_array(&g->s->module, LLVMValueRef *, count + 1);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct gpu_view *view = &gpu_value(g, targets[i])->view;
+        read[i] = arena_array(&g->s->module, LLVMValueRef, view->count);
+        for (uint32_t r = 0; r < view->count; r++)
+            read[i][r] = gpu_reg_in(g, values[i], view, r);
+    }
+    for (uint32_t i = 0; i < count; i++)
+        for (uint32_t r = 0; r < gpu_value(g, targets[i])->view.count; r++)
+            LLVMBuildStore(g->b, read[i][r], gpu_value(g, targets[i])->slots[r]);
+}
+
+static void make_all_slots(struct gen *g, struct ir_value *const *values, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        make_slots(g, values[i]);
+}
+
+/* ---- what a loop uses -------------------------------------------------------------------------- */
+
+static void use(bool *used, const struct ir_value *v)
+{
+    if (used[v->id])
+        return;
+    used[v->id] = true;
+    const struct ir_node *n = v->def == IR_DEF_NODE ? v->node : NULL;
+    for (uint32_t i = 0; n && !n->region_count && i < n->operand_count; i++)
+        use(used, n->operands[i]);
+}
+
+static void use_block(bool *used, const struct ir_block *b)
+{
+    for (const struct ir_node *n = b->first; n; n = n->next) {
+        for (uint32_t i = 0; i < n->operand_count; i++)
+            use(used, n->operands[i]);
+        for (uint32_t i = 0; i < n->region_count; i++)
+            use_block(used, n->regions[i]);
+    }
+}
+
+static void force_outer(struct gen *g, const struct ir_block *body, const bool *used)
+{
+    for (uint32_t id = 0; id < g->f->value_count; id++) {
+        struct gpu_value *gv = g->gpu->values[id];
+        if (used[id] && gv && gv->lazy && !gv->cheap && gv->v->node->block != body)
+            gpu_force(g, gv->v);
+    }
+}
+
+/* Before a loop: what its rounds share and is dear is computed now; what is cheap will be computed in
+ * each round from words that stay packed. */
+static bool *prepare_loop(struct gen *g, struct ir_node *loop)
+{
+    bool *used = arena_array(&g->s->module, bool, g->f->value_count + 1);
+    use_block(used, loop->regions[0]);
+    force_outer(g, loop->regions[0], used);
+    return used;
+}
+
+/* ---- blocks ------------------------------------------------------------------------------------ */
+
+static bool ends_flow(const struct ir_node *n)
+{
+    return ir_op_info(n->op)->traits & IR_TERMINATOR;
+}
+
+/* A region's body; true if it ended in yield, whose operands went to the targets. */
+static bool emit_region(struct gen *g, struct ir_block *b, struct ir_value *const *targets)
+{
+    gpu_block(g, b);
+    if (b->last->op != IR_OP_yield)
+        return false;
+    pass(g, b->last->operands, targets, b->last->operand_count);
+    return true;
+}
+
+/* ---- if ---------------------------------------------------------------------------------------- */
+
+static void emit_arm(struct gen *g, struct ir_node *n, uint32_t i, LLVMBasicBlockRef arm,
+                     LLVMBasicBlockRef join)
+{
+    LLVMPositionBuilderAtEnd(g->b, arm);
+    uint32_t mark = gpu_enter(g);
+    if (emit_region(g, n->regions[i], n->results))
+        LLVMBuildBr(g->b, join);
+    gpu_leave(g, mark);
+}
+
+/* A barrier in one arm says nothing about the other: what was pending before or in either stays. */
+static void emit_if(struct gen *g, struct ir_node *n)
+{
+    LLVMValueRef test = gpu_scalar(g, n->operands[0]);
+    make_all_slots(g, n->results, n->result_count);
+    LLVMBasicBlockRef yes = gen_block(g, "then"), no = gen_block(g, "else");
+    LLVMBasicBlockRef join = gen_block(g, "join");
+    LLVMBuildCondBr(g->b, test, yes, no);
+    uint32_t before = g->gpu->pending.count;
+    struct ir_node **kept = arena_array(&g->s->module, struct ir_node *, before + 1);
+    for (uint32_t i = 0; i < before; i++)
+        kept[i] = g->gpu->pending.data[i];
+    emit_arm(g, n, 0, yes, join);
+    uint32_t after = g->gpu->pending.count;
+    struct ir_node **first = arena_array(&g->s->module, struct ir_node *, after + 1);
+    for (uint32_t i = 0; i < after; i++)
+        first[i] = g->gpu->pending.data[i];
+    g->gpu->pending.count = 0;
+    for (uint32_t i = 0; i < before; i++)
+        vec_push(&g->s->module, &g->gpu->pending, kept[i]);
+    emit_arm(g, n, 1, no, join);
+    for (uint32_t i = 0; i < after; i++)
+        vec_push(&g->s->module, &g->gpu->pending, first[i]);
+    LLVMPositionBuilderAtEnd(g->b, join);
+}
+
+/* ---- loops ------------------------------------------------------------------------------------- */
+
+/* One round, from the builder's place to `next` or `exit`. */
+static void emit_round(struct gen *g, struct ir_node *n, const bool *used, LLVMBasicBlockRef next,
+                       LLVMBasicBlockRef exit)
+{
+    struct gpu_loop loop = {g->gpu->loop, n, next, exit};
+    g->gpu->loop = &loop;
+    g->gpu->loop_depth++;
+    gpu_settle(g, used);
+    gpu_order_loop(g, n);
+    if (emit_region(g, n->regions[0], carried_args(n)))
+        LLVMBuildBr(g->b, next);
+    g->gpu->loop_depth--;
+    g->gpu->loop = loop.outer;
+}
+
+static void begin_loop(struct gen *g, struct ir_node *n)
+{
+    struct ir_value **args = carried_args(n);
+    make_all_slots(g, args, n->result_count);
+    make_all_slots(g, n->results, n->result_count);
+    pass(g, n->operands + bounds_of(n), args, n->result_count);
+}
+
+/* After the last round the results are what is carried. break writes them itself. */
+static void give_results(struct gen *g, struct ir_node *n)
+{
+    struct ir_value **args = carried_args(n);
+    for (uint32_t i = 0; i < n->result_count; i++) {
+        struct gpu_value *from = gpu_value(g, args[i]), *to = gpu_value(g, n->results[i]);
+        LLVMTypeRef t = gen_type(g, args[i]->type.elem);
+        for (uint32_t r = 0; r < to->view.count; r++)
+            LLVMBuildStore(g->b, LLVMBuildLoad2(g->b, t, from->slots[r], ""), to->slots[r]);
+    }
+}
+
+static void emit_for(struct gen *g, struct ir_node *n)
+{
+    enum ir_elem e = n->operands[0]->type.elem;
+    LLVMTypeRef t = gen_type(g, e);
+    LLVMValueRef lo = gpu_scalar(g, n->operands[0]), hi = gpu_scalar(g, n->operands[1]);
+    LLVMValueRef step = gpu_scalar(g, n->operands[2]), one = gen_int(g, t, 1);
+    bool is_signed = ir_elem_is_signed(e);
+    /* A step of 0 or less would never end. */
+    LLVMValueRef forward =
+        LLVMBuildICmp(g->b, is_signed ? LLVMIntSGT : LLVMIntUGT, step, gen_int(g, t, 0), "");
+    step = LLVMBuildSelect(g->b, forward, step, one, "");
+    const bool *used = prepare_loop(g, n);
+    begin_loop(g, n);
+    LLVMBasicBlockRef before = LLVMGetInsertBlock(g->b);
+    LLVMBasicBlockRef body = gen_block(g, "for"), next = gen_block(g, "next");
+    LLVMBasicBlockRef done = gen_block(g, "done"), exit = gen_block(g, "end");
+    LLVMValueRef some = LLVMBuildICmp(g->b, is_signed ? LLVMIntSLT : LLVMIntULT, lo, hi, "");
+    LLVMBuildCondBr(g->b, some, body, done);
+    LLVMPositionBuilderAtEnd(g->b, body);
+    LLVMValueRef counter = LLVMBuildPhi(g->b, t, "");
+    uint32_t mark = gpu_enter(g);
+    gpu_set(g, n->regions[0]->args.data[0], 0, counter);
+    emit_round(g, n, used, next, exit);
+    gpu_leave(g, mark);
+    LLVMPositionBuilderAtEnd(g->b, next);
+    /* Compare what is left, so that the counter cannot wrap. */
+    LLVMValueRef left = LLVMBuildSub(g->b, hi, counter, "");
+    LLVMValueRef after = LLVMBuildAdd(g->b, counter, step, "");
+    LLVMBuildCondBr(g->b, LLVMBuildICmp(g->b, LLVMIntULT, step, left, ""), body, done);
+    LLVMValueRef values[] = {lo, after};
+    LLVMBasicBlockRef blocks[] = {before, next};
+    LLVMAddIncoming(counter, values, blocks, 2);
+    LLVMPositionBuilderAtEnd(g->b, done);
+    give_results(g, n);
+    LLVMBuildBr(g->b, exit);
+    LLVMPositionBuilderAtEnd(g->b, exit);
+}
+
+static void emit_forever(struct gen *g, struct ir_node *n)
+{
+    const bool *used = prepare_loop(g, n);
+    begin_loop(g, n);
+    LLVMBasicBlockRef body = gen_block(g, "loop"), exit = gen_block(g, "end");
+    LLVMBuildBr(g->b, body);
+    LLVMPositionBuilderAtEnd(g->b, body);
+    uint32_t mark = gpu_enter(g);
+    emit_round(g, n, used, body, exit);
+    gpu_leave(g, mark);
+    LLVMPositionBuilderAtEnd(g->b, exit);
+}
+
+/* ---- sweeps ------------------------------------------------------------------------------------ */
+
+struct sweep {
+    struct ir_node *node;
+    uint8_t axis;
+    const bool *used;
+    LLVMValueRef hi;
+    uint32_t group;
+    LLVMBasicBlockRef exit;
+};
+
+/* hi - start is a multiple of what the bounds and the tile are. */
+static uint32_t group_of(const struct gen *g, const struct ir_node *n, const struct ir_axis *a)
+{
+    uint64_t m = 64;
+    uint64_t parts[] = {gpu_multiple(g, n->operands[0]), gpu_multiple(g, n->operands[1]),
+                        (uint64_t)a->tile};
+    for (unsigned i = 0; i < 3; i++)
+        while (parts[i] && parts[i] % m)
+            m /= 2;
+    return (uint32_t)m;
+}
+
+static void emit_tile(struct gen *g, const struct sweep *s, LLVMValueRef start, LLVMValueRef limit,
+                      LLVMBasicBlockRef next)
+{
+    struct gpu_axis outer = g->gpu->axes[s->axis];
+    uint32_t mark = gpu_enter(g);
+    gpu_place_axis(g, s->axis, start, limit, s->group);
+    emit_round(g, s->node, s->used, next, s->exit);
+    gpu_leave(g, mark);
+    g->gpu->axes[s->axis] = outer;
+}
+
+/* The whole tiles. Returns where the first tile that is not whole starts, at its end. */
+static LLVMValueRef emit_tiles(struct gen *g, const struct sweep *s, LLVMValueRef lo)
+{
+    LLVMValueRef tile = gen_index(g, g->f->axes.data[s->axis].tile);
+    LLVMBasicBlockRef before = LLVMGetInsertBlock(g->b);
+    LLVMBasicBlockRef test = gen_block(g, "tiles"), body = gen_block(g, "tile");
+    LLVMBasicBlockRef next = gen_block(g, "next"), rest = gen_block(g, "rest");
+    LLVMBuildBr(g->b, test);
+    LLVMPositionBuilderAtEnd(g->b, test);
+    LLVMValueRef start = LLVMBuildPhi(g->b, g->t_i64, "");
+    LLVMValueRef left = LLVMBuildSub(g->b, s->hi, start, "");
+    LLVMBuildCondBr(g->b, LLVMBuildICmp(g->b, LLVMIntSGE, left, tile, ""), body, rest);
+    LLVMPositionBuilderAtEnd(g->b, body);
+    emit_tile(g, s, start, NULL, next);
+    LLVMPositionBuilderAtEnd(g->b, next);
+    LLVMValueRef after = LLVMBuildAdd(g->b, start, tile, "");
+    LLVMBuildBr(g->b, test);
+    LLVMValueRef values[] = {lo, after};
+    LLVMBasicBlockRef blocks[] = {before, next};
+    LLVMAddIncoming(start, values, blocks, 2);
+    LLVMPositionBuilderAtEnd(g->b, rest);
+    return start;
+}
+
+/* Whole tiles need no guards; the one that sticks out, if any, has a body of its own. */
+static void emit_sweep(struct gen *g, struct ir_node *n)
+{
+    const struct ir_axis *a = &g->f->axes.data[n->attr.axis];
+    LLVMValueRef lo = gpu_scalar(g, n->operands[0]);
+    struct sweep s = {.node = n, .axis = n->attr.axis, .hi = gpu_scalar(g, n->operands[1])};
+    s.group = group_of(g, n, a);
+    s.used = prepare_loop(g, n);
+    s.exit = gen_block(g, "end");
+    begin_loop(g, n);
+    LLVMValueRef start = emit_tiles(g, &s, lo);
+    LLVMBasicBlockRef done = gen_block(g, "done");
+    if (a->full) {
+        LLVMBuildBr(g->b, done);
+    } else {
+        LLVMBasicBlockRef part = gen_block(g, "part");
+        LLVMValueRef more = LLVMBuildICmp(g->b, LLVMIntSLT, start, s.hi, "");
+        LLVMBuildCondBr(g->b, more, part, done);
+        LLVMPositionBuilderAtEnd(g->b, part);
+        emit_tile(g, &s, start, s.hi, done);
+    }
+    LLVMPositionBuilderAtEnd(g->b, done);
+    give_results(g, n);
+    LLVMBuildBr(g->b, s.exit);
+    LLVMPositionBuilderAtEnd(g->b, s.exit);
+}
+
+/* ---- leaving ----------------------------------------------------------------------------------- */
+
+static void leave_loop(struct gen *g, struct ir_node *n)
+{
+    struct gpu_loop *loop = g->gpu->loop;
+    bool ends = n->op == IR_OP_break;
+    pass(g, n->operands, ends ? loop->node->results : carried_args(loop->node), n->operand_count);
+    LLVMBuildBr(g->b, ends ? loop->exit : loop->next);
+}
+
+void gpu_control(struct gen *g, struct ir_node *n)
+{
+    switch ((int)n->op) {
+    case IR_OP_if: emit_if(g, n); return;
+    case IR_OP_for: emit_for(g, n); return;
+    case IR_OP_loop: emit_forever(g, n); return;
+    case IR_OP_sweep: emit_sweep(g, n); return;
+    case IR_OP_return: LLVMBuildBr(g->b, g->gpu->exit); return;
+    default: leave_loop(g, n);
+    }
+}
+
+/* ---- nodes ------------------------------------------------------------------------------------- */
+
+static bool depends_on(const struct ir_value *v, const struct ir_node *n, unsigned depth)
+{
+    if (v->def != IR_DEF_NODE || depth == 0)
+        return v->def == IR_DEF_NODE;
+    if (v->node == n)
+        return true;
+    for (uint32_t i = 0; i < v->node->operand_count; i++)
+        if (depends_on(v->node->operands[i], n, depth - 1))
+            return true;
+    return false;
+}
+
+static bool is_sibling(struct ir_node *const *siblings, uint32_t count, const struct ir_node *n)
+{
+    const struct ir_node *first = siblings[0];
+    if (n->attr.axes != first->attr.axes || n->attr.to != first->attr.to)
+        return false;
+    for (uint32_t i = 0; i < count; i++)
+        for (uint32_t k = 0; k < n->operand_count; k++)
+            if (depends_on(n->operands[k], siblings[i], 12))
+                return false;
+    return true;
+}
+
+#define MAX_SIBLINGS 8
+
+/* The reductions over the same axes that can be done together with n: nothing between them acts. */
+static uint32_t find_siblings(struct ir_node *n, struct ir_node **siblings)
+{
+    uint32_t count = 1;
+    siblings[0] = n;
+    for (struct ir_node *x = n->next; x && count < MAX_SIBLINGS; x = x->next) {
+        unsigned traits = ir_op_info(x->op)->traits;
+        if (x->op == IR_OP_reduce && is_sibling(siblings, count, x))
+            siblings[count++] = x;
+        else if (!(traits & IR_PURE) || (traits & IR_REGIONS) || x->op == IR_OP_extract)
+            break;
+    }
+    return count;
+}
+
+static void emit_reduce(struct gen *g, struct ir_node *n)
+{
+    struct ir_node *siblings[MAX_SIBLINGS];
+    if (gpu_value(g, n->results[0])->regs[0])
+        return; /* done together with an earlier one */
+    uint32_t count = find_siblings(n, siblings);
+    gpu_reduce(g, siblings, count);
+}
+
+static void unsupported(struct gen *g, struct ir_node *n)
+{
+    diag_error(g->s, n->at, DIAG_TARGET, "%s is not supported on %s yet", ir_op_info(n->op)->name,
+               g->target->target->name);
+}
+
+static void emit_node(struct gen *g, struct ir_node *n)
+{
+    g->gpu->lane.at = n->at;
+    gen_at(g, n->at);
+    switch ((int)n->op) {
+    case IR_OP_load: gpu_load(g, n); return;
+    case IR_OP_store: gpu_store(g, n); return;
+    case IR_OP_atomic: gpu_atomic(g, n); return;
+    case IR_OP_reduce: emit_reduce(g, n); return;
+    case IR_OP_scan: gpu_scan(g, n); return;
+    case IR_OP_extract: gpu_extract(g, n); return;
+    case IR_OP_relabel: gpu_relabel(g, n); return;
+    case IR_OP_dot: unsupported(g, n); return;
+    case IR_OP_assert: gpu_assert(g, n); return;
+    case IR_OP_assume:
+    case IR_OP_yield: return;
+    default: break;
+    }
+    unsigned traits = ir_op_info(n->op)->traits;
+    if (traits & (IR_REGIONS | IR_TERMINATOR))
+        gpu_control(g, n);
+    else if (!n->results[0]->type.axes)
+        gpu_force(g, n->results[0]); /* here, where all that follow can use it */
+}
+
+static bool has_load(const struct ir_node *n)
+{
+    if (n->op == IR_OP_load)
+        return true;
+    for (uint32_t i = 0; i < n->region_count; i++)
+        for (const struct ir_node *x = n->regions[i]->first; x; x = x->next)
+            if (has_load(x))
+                return true;
+    return false;
+}
+
+static const struct ir_node *last_load(const struct ir_block *b)
+{
+    const struct ir_node *last = NULL;
+    for (const struct ir_node *n = b->first; n; n = n->next)
+        if (has_load(n))
+            last = n;
+    return last;
+}
+
+/* In the body, kernels that wait for this one may start as soon as its last input is read. */
+void gpu_block(struct gen *g, struct ir_block *b)
+{
+    bool body = b == g->f->body, releases = body && g->target->facts.has_dependent_launch;
+    const struct ir_node *last = releases ? last_load(b) : NULL;
+    for (struct ir_node *n = b->first; n; n = n->next) {
+        if (body)
+            gpu_place_axes(g);
+        emit_node(g, n);
+        if (n == last && !ends_flow(n))
+            g->gpu->hooks->release_dependents(&g->gpu->lane);
+    }
+}
+
+/* ---- combiners --------------------------------------------------------------------------------- */
+
+void gpu_inline(struct gen *g, struct ir_block *region, LLVMValueRef *args, LLVMValueRef *results)
+{
+    uint32_t mark = gpu_enter(g);
+    for (uint32_t i = 0; i < region->args.count; i++)
+        gpu_set(g, region->args.data[i], 0, args[i]);
+    gpu_block(g, region);
+    for (uint32_t i = 0; i < region->last->operand_count; i++)
+        results[i] = gpu_scalar(g, region->last->operands[i]);
+    gpu_leave(g, mark);
+}

@@ -1,0 +1,321 @@
+/* Where tiles stand and which of their elements exist. */
+#include "codegen/gpu/gpu.h"
+
+static axis_set bit_of(unsigned axis)
+{
+    return (axis_set)1 << axis;
+}
+
+static LLVMValueRef constant(struct gen *g, uint64_t value)
+{
+    return gen_int(g, g->t_i32, (int64_t)value);
+}
+
+/* ---- digits ------------------------------------------------------------------------------------ */
+
+static LLVMValueRef number_of(struct gen *g, enum gpu_digit_source source)
+{
+    return source == GPU_LANE ? g->gpu->lane_id : source == GPU_WARP ? g->gpu->warp : g->gpu->rank;
+}
+
+/* How many numbers a source has. */
+static uint64_t numbers(const struct gen *g, enum gpu_digit_source source)
+{
+    const struct gpu_layout *l = g->gpu->layout;
+    return source == GPU_LANE ? g->target->facts.lanes : source == GPU_WARP ? l->warps : l->cluster;
+}
+
+static LLVMValueRef digit_value(struct gen *g, const struct gpu_digit *d)
+{
+    LLVMValueRef x = number_of(g, (enum gpu_digit_source)d->source);
+    if (d->divisor > 1)
+        x = LLVMBuildUDiv(g->b, x, constant(g, d->divisor), "");
+    if ((uint64_t)d->divisor * d->count < numbers(g, (enum gpu_digit_source)d->source))
+        x = LLVMBuildURem(g->b, x, constant(g, d->count), "");
+    return x;
+}
+
+static LLVMValueRef thread_offset(struct gen *g, const struct gpu_axis_layout *l)
+{
+    LLVMValueRef sum = NULL;
+    for (uint32_t i = 0; i < l->digit_count; i++) {
+        const struct gpu_digit *d = &l->digits[i];
+        if (d->source == GPU_REG)
+            continue;
+        LLVMValueRef x = LLVMBuildMul(g->b, digit_value(g, d), constant(g, d->stride), "");
+        sum = sum ? LLVMBuildAdd(g->b, sum, x, "") : x;
+    }
+    return sum;
+}
+
+void gpu_locate(struct gen *g)
+{
+    for (unsigned i = 0; i < g->f->axes.count; i++)
+        g->gpu->axes[i].thread = thread_offset(g, &g->gpu->layout->axes[i]);
+}
+
+/* ---- copies ------------------------------------------------------------------------------------ */
+
+/* The source's number less what the digits of `axes` account for: 0 in the first of the threads that
+ * differ in other digits only. NULL: the digits account for all of it. */
+static LLVMValueRef rest_of(struct gen *g, axis_set axes, enum gpu_digit_source source)
+{
+    uint64_t accounted = 1;
+    LLVMValueRef sum = NULL;
+    for (unsigned a = 0; a < g->f->axes.count; a++) {
+        const struct gpu_axis_layout *l = &g->gpu->layout->axes[a];
+        for (uint32_t i = 0; (axes & bit_of(a)) && i < l->digit_count; i++) {
+            const struct gpu_digit *d = &l->digits[i];
+            if (d->source != source)
+                continue;
+            LLVMValueRef x = LLVMBuildMul(g->b, digit_value(g, d), constant(g, d->divisor), "");
+            sum = sum ? LLVMBuildAdd(g->b, sum, x, "") : x;
+            accounted *= d->count;
+        }
+    }
+    if (accounted == numbers(g, source))
+        return NULL;
+    return sum ? LLVMBuildSub(g->b, number_of(g, source), sum, "") : number_of(g, source);
+}
+
+LLVMValueRef gpu_owner(struct gen *g, axis_set axes)
+{
+    LLVMValueRef rest = NULL;
+    for (int source = GPU_LANE; source <= GPU_RANK; source++) {
+        LLVMValueRef x = rest_of(g, axes, (enum gpu_digit_source)source);
+        if (x)
+            rest = rest ? LLVMBuildOr(g->b, rest, x, "") : x;
+    }
+    return rest ? LLVMBuildICmp(g->b, LLVMIntEQ, rest, constant(g, 0), "") : NULL;
+}
+
+/* ---- known multiples --------------------------------------------------------------------------- */
+
+static uint64_t gcd(uint64_t a, uint64_t b)
+{
+    while (b) {
+        uint64_t r = a % b;
+        a = b;
+        b = r;
+    }
+    return a;
+}
+
+static uint64_t multiple_of_arg(const struct gen *g, const struct ir_value *v)
+{
+    for (uint32_t i = 0; i < g->f->params.count; i++)
+        if (g->f->params.data[i].value == v)
+            return (uint64_t)g->f->params.data[i].multiple;
+    return 1;
+}
+
+/* 0 is a multiple of everything: constants give 0 for 0. Integers wrap at a power of two, so only
+ * powers of two outlive a product. */
+static uint64_t multiple(const struct gen *g, const struct ir_value *v, unsigned depth)
+{
+    if (v->def != IR_DEF_NODE)
+        return multiple_of_arg(g, v);
+    const struct ir_node *n = v->node;
+    if (n->op == IR_OP_const)
+        return ir_elem_is_float(v->type.elem) ? 1
+                                              : (uint64_t)n->attr.i & (~(uint64_t)n->attr.i + 1);
+    if (n->op == IR_OP_index && !v->type.axes)
+        return (uint64_t)g->f->axes.data[n->attr.axis].tile;
+    if (depth == 0 || n->operand_count < 2)
+        return 1;
+    uint64_t a = multiple(g, n->operands[0], depth - 1);
+    uint64_t b = multiple(g, n->operands[1], depth - 1);
+    switch ((int)n->op) {
+    case IR_OP_add:
+    case IR_OP_sub:
+    case IR_OP_min:
+    case IR_OP_max: return gcd(a, b);
+    case IR_OP_mul: return a && b ? (a & (~a + 1)) * (b & (~b + 1)) : 0;
+    default: return 1;
+    }
+}
+
+uint64_t gpu_multiple(const struct gen *g, const struct ir_value *v)
+{
+    return v ? multiple(g, v, 6) : 0;
+}
+
+/* ---- axes -------------------------------------------------------------------------------------- */
+
+static LLVMValueRef to_word(struct gen *g, LLVMValueRef x, uint64_t most)
+{
+    LLVMTypeRef t = g->t_i64;
+    LLVMValueRef high[] = {x, gen_index(g, (int64_t)most)};
+    x = gen_intrinsic(g, "llvm.smin", &t, 1, high, 2);
+    return LLVMBuildTrunc(g->b, x, g->t_i32, "");
+}
+
+void gpu_place_axis(struct gen *g, uint8_t axis, LLVMValueRef start, LLVMValueRef limit,
+                    uint32_t group)
+{
+    const struct gpu_axis_layout *l = &g->gpu->layout->axes[axis];
+    const struct ir_axis *a = &g->f->axes.data[axis];
+    struct gpu_axis *x = &g->gpu->axes[axis];
+    x->placed = true;
+    x->start = start;
+    x->skip = x->room = NULL;
+    x->group = group;
+    x->tests = arena_array(&g->s->module, LLVMValueRef, l->regs);
+    bool part = a->kind == IR_AXIS_PART;
+    if (part || (!limit && l->cover == (uint64_t)a->tile))
+        return;
+    LLVMValueRef room = constant(g, (uint64_t)a->tile);
+    if (limit)
+        room = to_word(g, LLVMBuildSub(g->b, limit, start, ""), (uint64_t)a->tile);
+    x->room = x->thread ? LLVMBuildSub(g->b, room, x->thread, "") : room;
+}
+
+LLVMValueRef gpu_and(struct gen *g, LLVMValueRef a, LLVMValueRef b)
+{
+    return !a ? b : !b ? a : LLVMBuildAnd(g->b, a, b, "");
+}
+
+/* One test for all elements that exist together: it is the same LLVM value for all of them. */
+static LLVMValueRef exists_along(struct gen *g, const struct gpu_view *view, uint32_t i,
+                                 uint8_t axis)
+{
+    const struct gpu_axis *x = &g->gpu->axes[axis];
+    const struct gpu_axis_layout *l = &g->gpu->layout->axes[axis];
+    if (!x->room && !x->skip)
+        return NULL;
+    uint32_t r = gpu_view_digit(view, i, axis);
+    uint32_t group = l->vector > 1 && !x->skip ? (uint32_t)gcd(l->vector, x->group) : 1;
+    r -= r % group;
+    if (x->tests[r])
+        return x->tests[r];
+    LLVMValueRef offset = constant(g, gpu_axis_offset(l, r)), in = NULL;
+    if (x->room)
+        in = LLVMBuildICmp(g->b, LLVMIntSGT, x->room, offset, "");
+    if (x->skip)
+        in = gpu_and(g, in, LLVMBuildICmp(g->b, LLVMIntSLE, x->skip, offset, ""));
+    gpu_remember(g, &x->tests[r], in);
+    return in;
+}
+
+LLVMValueRef gpu_exists(struct gen *g, const struct gpu_view *view, uint32_t i, axis_set axes)
+{
+    LLVMValueRef in = NULL;
+    for (unsigned a = 0; a < g->f->axes.count; a++)
+        if (axes & bit_of(a))
+            in = gpu_and(g, in, exists_along(g, view, i, (uint8_t)a));
+    return in;
+}
+
+/* ---- programs ---------------------------------------------------------------------------------- */
+
+static bool is_grid(const struct ir_axis *a)
+{
+    return a->kind == IR_AXIS_PROGRAM || a->kind == IR_AXIS_GRID;
+}
+
+static bool range_is_ready(struct gen *g, const struct ir_axis *a)
+{
+    return (!a->lo || gpu_is_ready(g, a->lo)) && (!a->hi || gpu_is_ready(g, a->hi)) &&
+           (!a->bound || gpu_is_ready(g, a->bound));
+}
+
+/* Tiles along the axis, as the host counted them, of its bound or of its range; in 32 bits, since a
+ * grid has fewer than 2^31 programs. At least 1. */
+static LLVMValueRef count_tiles(struct gen *g, const struct ir_axis *a)
+{
+    LLVMValueRef length = a->bound
+                              ? gpu_scalar(g, a->bound)
+                              : LLVMBuildSub(g->b, gpu_scalar(g, a->hi), gpu_scalar(g, a->lo), "");
+    if (a->tile > 1) {
+        length = LLVMBuildAdd(g->b, length, gen_index(g, a->tile - 1), "");
+        length = LLVMBuildUDiv(g->b, length, gen_index(g, a->tile), "");
+    }
+    LLVMTypeRef t = g->t_i32;
+    LLVMValueRef args[] = {LLVMBuildTrunc(g->b, length, t, ""), constant(g, 1)};
+    return gen_intrinsic(g, "llvm.umax", &t, 1, args, 2);
+}
+
+/* Programs beyond a range known only on the device leave at once. */
+static void leave_beyond(struct gen *g, LLVMValueRef start, LLVMValueRef hi)
+{
+    LLVMBasicBlockRef inside = gen_block(g, "inside");
+    LLVMValueRef in = LLVMBuildICmp(g->b, LLVMIntSLT, start, hi, "");
+    LLVMBuildCondBr(g->b, in, inside, g->gpu->exit);
+    LLVMPositionBuilderAtEnd(g->b, inside);
+}
+
+/* hi - start is a multiple of what both are. */
+static uint32_t group_of(const struct gen *g, const struct ir_axis *a, bool tiled)
+{
+    uint64_t m = gcd(gpu_multiple(g, a->hi), gpu_multiple(g, a->lo));
+    if (tiled)
+        m = gcd(m, (uint64_t)a->tile);
+    return m == 0 || m > 64 ? 64 : (uint32_t)m;
+}
+
+static void enter_axis(struct gen *g, uint8_t axis, LLVMValueRef number)
+{
+    const struct ir_axis *a = &g->f->axes.data[axis];
+    LLVMValueRef at = LLVMBuildZExt(g->b, number, g->t_i64, "");
+    at = LLVMBuildMul(g->b, at, gen_index(g, a->tile), "");
+    LLVMValueRef start = LLVMBuildAdd(g->b, gpu_scalar(g, a->lo), at, "");
+    LLVMValueRef hi = gpu_scalar(g, a->hi);
+    if (a->bound)
+        leave_beyond(g, start, hi);
+    bool whole = a->full || a->tile == 1;
+    gpu_place_axis(g, axis, start, whole ? NULL : hi, group_of(g, a, true));
+}
+
+/* program = ((tile of 1st) * tiles of 2nd + tile of 2nd) * ... */
+static void enter_grid(struct gen *g)
+{
+    LLVMValueRef numbers[IR_MAX_AXIS];
+    LLVMValueRef rest = LLVMBuildTrunc(g->b, g->gpu->program, g->t_i32, "");
+    uint8_t grid[IR_MAX_AXIS];
+    unsigned count = 0;
+    for (unsigned i = 0; i < g->f->axes.count; i++)
+        if (is_grid(&g->f->axes.data[i]))
+            grid[count++] = (uint8_t)i;
+    for (unsigned i = count; i-- > 1;) {
+        LLVMValueRef tiles = count_tiles(g, &g->f->axes.data[grid[i]]);
+        numbers[i] = LLVMBuildURem(g->b, rest, tiles, "");
+        rest = LLVMBuildUDiv(g->b, rest, tiles, "");
+    }
+    numbers[0] = rest;
+    for (unsigned i = 0; i < count; i++)
+        enter_axis(g, grid[i], numbers[i]);
+}
+
+static bool grid_is_ready(struct gen *g)
+{
+    for (unsigned i = 0; i < g->f->axes.count; i++)
+        if (is_grid(&g->f->axes.data[i]) && !range_is_ready(g, &g->f->axes.data[i]))
+            return false;
+    return true;
+}
+
+/* A swept axis stands nowhere until its sweep; held values over it have the tile's elements. */
+static void place_held(struct gen *g, uint8_t axis)
+{
+    const struct ir_axis *a = &g->f->axes.data[axis];
+    if (a->kind == IR_AXIS_PART)
+        gpu_place_axis(g, axis, gen_index(g, 0), NULL, 1);
+    else if (a->kind == IR_AXIS_SWEPT)
+        gpu_place_axis(g, axis, gpu_scalar(g, a->lo), NULL, 1);
+    else
+        gpu_place_axis(g, axis, gpu_scalar(g, a->lo), a->full ? NULL : gpu_scalar(g, a->hi),
+                       group_of(g, a, false));
+}
+
+void gpu_place_axes(struct gen *g)
+{
+    if (!g->gpu->entered && grid_is_ready(g)) {
+        g->gpu->entered = true;
+        enter_grid(g);
+    }
+    for (unsigned i = 0; i < g->f->axes.count; i++) {
+        const struct ir_axis *a = &g->f->axes.data[i];
+        if (!is_grid(a) && !g->gpu->axes[i].placed && range_is_ready(g, a))
+            place_held(g, (uint8_t)i);
+    }
+}

@@ -1,0 +1,119 @@
+/* The order of accesses to tensors that the kernel writes. The threads of a block see each other's
+ * writes after a barrier only, so one is put between two accesses of a tensor, one of them a write,
+ * unless each thread meets its own elements alone: both have the same subscripts, and no other
+ * thread holds copies of them. Tensor parameters do not overlap (the runtime checks). */
+#include "codegen/gpu/gpu.h"
+
+static bool is_access(const struct ir_node *n)
+{
+    return n->op == IR_OP_load || n->op == IR_OP_store || n->op == IR_OP_atomic;
+}
+
+static bool writes(const struct ir_node *n)
+{
+    return n->op != IR_OP_load;
+}
+
+static bool same_terms(const struct ir_affine *a, const struct ir_affine *b)
+{
+    if (!a->affine || !b->affine || a->term_count != b->term_count)
+        return false;
+    for (unsigned i = 0; i < IR_MAX_AXIS; i++)
+        if (a->coefficient[i] != b->coefficient[i])
+            return false;
+    for (uint32_t i = 0; i < a->term_count; i++) {
+        bool found = false;
+        for (uint32_t k = 0; k < b->term_count; k++)
+            found |= a->terms[i].value == b->terms[k].value &&
+                     a->terms[i].coefficient == b->terms[k].coefficient;
+        if (!found)
+            return false;
+    }
+    return true;
+}
+
+static bool same_subscripts(const struct ir_node *a, const struct ir_node *b, uint32_t rank)
+{
+    struct ir_affine x, y;
+    for (uint32_t d = 0; d < rank; d++) {
+        if (a->operands[d] == b->operands[d])
+            continue;
+        ir_affine_of(a->operands[d], &x);
+        ir_affine_of(b->operands[d], &y);
+        if (!same_terms(&x, &y))
+            return false;
+    }
+    return true;
+}
+
+static axis_set axes_of(const struct ir_node *n, uint32_t rank)
+{
+    axis_set axes = 0;
+    for (uint32_t d = 0; d < rank; d++)
+        axes |= n->operands[d]->type.axes;
+    return axes;
+}
+
+/* May a thread meet another's elements? */
+static bool conflict(struct gen *g, const struct ir_node *a, const struct ir_node *b)
+{
+    const struct ir_tensor *t = &g->f->tensors.data[a->attr.tensor];
+    if (a->attr.tensor != b->attr.tensor || (!writes(a) && !writes(b)))
+        return false;
+    if (a->op == IR_OP_atomic && b->op == IR_OP_atomic)
+        return false;
+    axis_set axes = axes_of(a, t->rank);
+    return axes != axes_of(b, t->rank) || !same_subscripts(a, b, t->rank) ||
+           gpu_owner(g, axes) != NULL;
+}
+
+void gpu_barrier(struct gen *g)
+{
+    gpu_settle(g, NULL);
+    if (g->gpu->schedule.cluster > 1)
+        g->gpu->hooks->cluster_barrier(&g->gpu->lane);
+    else
+        g->gpu->hooks->barrier(&g->gpu->lane);
+    g->gpu->pending.count = 0;
+}
+
+void gpu_order(struct gen *g, struct ir_node *n)
+{
+    if (!g->gpu->written[n->attr.tensor])
+        return;
+    for (uint32_t i = 0; i < g->gpu->pending.count; i++)
+        if (conflict(g, g->gpu->pending.data[i], n)) {
+            gpu_barrier(g);
+            break;
+        }
+    vec_push(&g->s->module, &g->gpu->pending, n);
+}
+
+/* ---- loops ------------------------------------------------------------------------------------- */
+
+struct accesses {
+    VEC(struct ir_node *) nodes;
+};
+
+static void collect(struct gen *g, struct ir_block *b, struct accesses *out)
+{
+    for (struct ir_node *n = b->first; n; n = n->next) {
+        if (is_access(n) && g->gpu->written[n->attr.tensor])
+            vec_push(&g->s->module, &out->nodes, n);
+        for (uint32_t i = 0; i < n->region_count; i++)
+            collect(g, n->regions[i], out);
+    }
+}
+
+/* The end of a round meets the beginning of the next one. */
+void gpu_order_loop(struct gen *g, struct ir_node *loop)
+{
+    struct accesses all = {0};
+    collect(g, loop->regions[0], &all);
+    for (uint32_t i = 0; i < all.nodes.count; i++)
+        for (uint32_t k = 0; k <= i; k++)
+            if (conflict(g, all.nodes.data[i], all.nodes.data[k])) {
+                gpu_barrier(g);
+                return;
+            }
+}
