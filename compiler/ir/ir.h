@@ -154,7 +154,8 @@ struct ir_tensor {
     enum ir_tensor_access access;
     bool strided;   /* the innermost stride is a run-time value too; else it is 1 */
     bool packed;    /* proven: strides are the products of the dims */
-    uint32_t align; /* proven alignment of the base in bytes (at least the element size) */
+    uint32_t align; /* proven alignment in bytes of the base and of every row: outer strides are
+                       multiples of it too (at least the element size) */
     struct ir_value *dims[IR_MAX_RANK]; /* scalars (index) */
 };
 
