@@ -2,7 +2,8 @@
  *
  * What:  gives each part axis without a number of parts one that fits the target: on a CPU two
  *        vectors of f32, so that two chains of dependent ops run side by side, but never more than
- *        its parent's tile has elements; on a GPU one part for each thread.
+ *        its parent's tile has elements; on a GPU one part for each thread, as far as is known here:
+ *        there the layout has the last word.
  * Needs: nothing.
  * Keeps: numbers of parts that the kernel or the user chose. @ordered functions get the same number
  *        on every target, because it decides the order of their sums.
@@ -25,7 +26,7 @@ static int64_t wanted_parts(const struct ir_func *f, const struct facts *facts)
     if (f->ordered)
         return ORDERED_PARTS;
     if (facts->lanes > 1)
-        return facts->lanes * setting_of(f, "num_warps", 4);
+        return facts->lanes * setting_of(f, "num_warps", 4) * setting_of(f, "cluster", 1);
     int64_t vector = facts->vector_bytes / 4;
     return vector ? 2 * vector : 1;
 }

@@ -273,8 +273,9 @@ static void lay_out_axis(const struct search *s, const struct divisors *d, uint3
     x->exact = x->cover == (uint64_t)s->f->axes.data[axis].tile;
 }
 
-/* The parts of an axis are the threads that hold it. */
-static void lay_out_parts(const struct gpu_axis_layout *parent, struct gpu_axis_layout *x)
+/* The parts of an axis are the threads that hold it, however many were planned. */
+static void lay_out_parts(const struct gpu_axis_layout *parent, struct ir_axis *axis,
+                          struct gpu_axis_layout *x)
 {
     *x = (struct gpu_axis_layout){.regs = 1, .vector = 1, .cover = 1, .exact = true};
     for (uint32_t d = 0; d < parent->digit_count; d++)
@@ -295,7 +296,8 @@ static void lay_out(const struct search *s, struct gpu_layout *out)
     }
     for (uint32_t a = 0; a < s->f->axes.count; a++)
         if (s->f->axes.data[a].kind == IR_AXIS_PART)
-            lay_out_parts(&out->axes[s->f->axes.data[a].parent], &out->axes[a]);
+            lay_out_parts(&out->axes[s->f->axes.data[a].parent], &s->f->axes.data[a],
+                          &out->axes[a]);
 }
 
 /* ---- limits ------------------------------------------------------------------------------------ */

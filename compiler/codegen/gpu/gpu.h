@@ -180,7 +180,8 @@ LLVMValueRef gpu_shared_turn(struct gen *g, uint32_t bytes);
 
 /* False after reporting a value that the target cannot have. */
 bool gpu_schedule(struct gen *g, struct schedule *out);
-/* Gives every axis its layout. False after reporting. */
+/* Gives every axis its layout, and every part axis as many parts as threads hold its parent. False
+ * after reporting. */
 bool gpu_assign(struct gen *g, const struct schedule *schedule, struct gpu_layout *out);
 
 #endif
