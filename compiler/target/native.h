@@ -1,8 +1,17 @@
-/* LLVM's tables for this machine: filled once per process, by whoever comes first (compiling or
- * loading). Any thread. */
+/* This machine's processor. Any thread. */
 #ifndef TARGET_NATIVE_H
 #define TARGET_NATIVE_H
 
+#include <stdbool.h>
+
+struct session;
+struct target_machine;
+
+/* Fills LLVM's tables for this machine: once per process, by whoever comes first (compiling or
+ * loading). */
 void target_init_native(void);
+
+/* Opens LLVM's machine for this very processor: cpu, features, machine. False after reporting. */
+bool target_open_native(struct session *s, struct target_machine *out);
 
 #endif

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-static const struct target *const families[] = {&target_cpu, &target_nvptx};
+static const struct target *const families[] = {&target_cpu, &target_simt, &target_nvptx};
 
 const struct target *const *target_table(uint32_t *count)
 {

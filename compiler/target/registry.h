@@ -5,6 +5,7 @@
 #include "target/target.h"
 
 extern const struct target target_cpu;
+extern const struct target target_simt;
 extern const struct target target_nvptx;
 
 #endif

@@ -107,18 +107,8 @@ static const char *keep_message(struct session *s, char *(*get)(void))
     return message->text;
 }
 
-static bool open_cpu(const struct target *t, struct session *s, const char *cpu,
-                     struct target_machine *out)
+static bool open_machine(struct session *s, struct target_machine *out)
 {
-    target_init_native();
-    const char *host = keep_message(s, LLVMGetHostCPUName);
-    bool native = strcmp(cpu, "native") == 0 || strcmp(cpu, host) == 0;
-    const struct processor *processor = find_processor(cpu);
-    if (!native && !processor)
-        return unknown_cpu(s, cpu);
-    out->target = t;
-    out->cpu = intern_text(s, native ? host : cpu);
-    out->features = native ? keep_message(s, LLVMGetHostCPUFeatures) : "";
     const char *triple = keep_message(s, LLVMGetDefaultTargetTriple);
     LLVMTargetRef target;
     struct message *why = new_message(s);
@@ -130,6 +120,31 @@ static bool open_cpu(const struct target *t, struct session *s, const char *cpu,
                                 LLVMRelocPIC, LLVMCodeModelDefault);
     if (!out->machine)
         return diag_error(s, (struct span){0}, DIAG_TARGET, "no code for processor %s", out->cpu);
+    return true;
+}
+
+bool target_open_native(struct session *s, struct target_machine *out)
+{
+    target_init_native();
+    out->cpu = intern_text(s, keep_message(s, LLVMGetHostCPUName));
+    out->features = keep_message(s, LLVMGetHostCPUFeatures);
+    return open_machine(s, out);
+}
+
+static bool open_cpu(const struct target *t, struct session *s, const char *cpu,
+                     struct target_machine *out)
+{
+    target_init_native();
+    const char *host = keep_message(s, LLVMGetHostCPUName);
+    bool native = strcmp(cpu, "native") == 0 || strcmp(cpu, host) == 0;
+    const struct processor *processor = find_processor(cpu);
+    if (!native && !processor)
+        return unknown_cpu(s, cpu);
+    out->target = t;
+    out->cpu = intern_text(s, cpu);
+    out->features = "";
+    if (!(native ? target_open_native(s, out) : open_machine(s, out)))
+        return false;
     out->facts = (struct facts){.lanes = 1,
                                 .vector_bytes = native ? native_vector_bytes(out->features)
                                                        : processor->vector_bytes,

@@ -1,5 +1,6 @@
 /* nvptx: the processors that can be named, and what they are. A processor runs the code of older ones
  * of its family; sm_90a alone is for just that one. */
+#include "target/gpus.h"
 #include "target/nvptx/nvptx.h"
 #include "target/registry.h"
 
@@ -70,6 +71,14 @@ static struct facts facts_of(const struct processor *p)
                           .cluster = p->cluster,
                           .has_async_copy = true,
                           .has_dependent_launch = hopper};
+}
+
+bool target_gpu_facts(const char *name, struct facts *out)
+{
+    const struct processor *p = find_processor(name);
+    if (p)
+        *out = facts_of(p);
+    return p;
 }
 
 static bool open_nvptx(const struct target *t, struct session *s, const char *cpu,
