@@ -80,6 +80,8 @@ LLVMValueRef gen_splat(struct gen *g, LLVMValueRef v, unsigned width);
 LLVMValueRef gen_iota(struct gen *g, LLVMTypeRef t, unsigned width);
 LLVMValueRef gen_lane(struct gen *g, LLVMValueRef v, unsigned lane);
 LLVMValueRef gen_lanes(struct gen *g, LLVMValueRef v, unsigned first, unsigned count);
+/* The same lanes first, the rest undefined; a scalar's as a vector's. */
+LLVMValueRef gen_widened(struct gen *g, LLVMValueRef v, unsigned width);
 LLVMValueRef gen_intrinsic(struct gen *g, const char *name, const LLVMTypeRef *types,
                            unsigned type_count, LLVMValueRef *args, unsigned count);
 LLVMValueRef gen_unary_intrinsic(struct gen *g, const char *name, LLVMValueRef x);

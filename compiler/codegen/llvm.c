@@ -136,6 +136,20 @@ LLVMValueRef gen_lanes(struct gen *g, LLVMValueRef v, unsigned first, unsigned c
                                   LLVMConstVector(lanes, count), "");
 }
 
+LLVMValueRef gen_widened(struct gen *g, LLVMValueRef v, unsigned width)
+{
+    LLVMValueRef lanes[1024];
+    unsigned own = gen_width_of(v);
+    if (own == 1) {
+        LLVMValueRef none = LLVMGetPoison(LLVMVectorType(LLVMTypeOf(v), width));
+        return LLVMBuildInsertElement(g->b, none, v, gen_int(g, g->t_i32, 0), "");
+    }
+    for (unsigned i = 0; i < width; i++)
+        lanes[i] = i < own ? gen_int(g, g->t_i32, i) : LLVMGetPoison(g->t_i32);
+    return LLVMBuildShuffleVector(g->b, v, LLVMGetPoison(LLVMTypeOf(v)),
+                                  LLVMConstVector(lanes, width), "");
+}
+
 LLVMValueRef gen_intrinsic(struct gen *g, const char *name, const LLVMTypeRef *types,
                            unsigned type_count, LLVMValueRef *args, unsigned count)
 {
