@@ -106,51 +106,6 @@ static LLVMValueRef address_of(struct gen *g, const struct address *a, uint32_t 
 
 /* ---- width ------------------------------------------------------------------------------------- */
 
-static bool divides(uint64_t width, uint64_t multiple)
-{
-    return multiple % width == 0;
-}
-
-static bool start_is_multiple(const struct gen *g, uint8_t axis, uint64_t width)
-{
-    const struct ir_axis *a = &g->f->axes.data[axis];
-    bool tiled = a->kind == IR_AXIS_GRID || a->kind == IR_AXIS_SWEPT;
-    return divides(width, gpu_multiple(g, a->lo)) && (!tiled || divides(width, (uint64_t)a->tile));
-}
-
-/* Does the last subscript take the elements of the axis in aligned runs of `width`? */
-static bool runs_along(const struct gen *g, const struct ir_affine *f, uint8_t axis, uint64_t width)
-{
-    for (uint32_t i = 0; i < f->term_count; i++) {
-        const struct ir_affine_term *t = &f->terms[i];
-        uint64_t m = t->value ? gpu_multiple(g, t->value) : 1;
-        if (!divides(width, (uint64_t)t->coefficient) && !divides(width, m))
-            return false;
-    }
-    for (unsigned i = 0; i < g->f->axes.count; i++) {
-        int64_t c = f->coefficient[i];
-        if (i == axis ? c != 1 || !start_is_multiple(g, axis, width)
-                      : c != 0 && !divides(width, (uint64_t)c))
-            return false;
-    }
-    return true;
-}
-
-static bool is_vector_of(const struct gen *g, const struct address *a, uint8_t axis, uint32_t width)
-{
-    const struct ir_tensor *t = a->tensor;
-    struct ir_affine f;
-    if (t->strided || a->gather_count || t->align < width * a->bytes)
-        return false;
-    for (uint32_t d = 0; d + 1 < t->rank; d++) {
-        ir_affine_of(a->node->operands[d], &f);
-        if (!f.affine || f.coefficient[axis])
-            return false;
-    }
-    ir_affine_of(a->node->operands[t->rank - 1], &f);
-    return f.affine && runs_along(g, &f, axis, width);
-}
-
 /* The axis whose registers are the fastest in the view. */
 static uint8_t fastest_axis(const struct gen *g, axis_set axes)
 {
@@ -166,12 +121,11 @@ static uint32_t choose_width(struct gen *g, struct address *a)
 {
     uint8_t axis = fastest_axis(g, a->view.axes);
     a->vector_axis = IR_NO_AXIS;
-    if (axis == IR_NO_AXIS || a->tensor->rank == 0 || a->node->attr.flag)
+    if (axis == IR_NO_AXIS)
         return 1;
-    uint32_t width = g->gpu->layout->axes[axis].vector;
-    while (width > 1 && (width * a->bytes > g->gpu->schedule.vector || (width & (width - 1)) ||
-                         !is_vector_of(g, a, axis, width)))
-        width = width % 2 ? 1 : width / 2;
+    const char *why;
+    uint32_t most = g->gpu->schedule.vector / a->bytes, vector = g->gpu->layout->axes[axis].vector;
+    uint32_t width = gpu_proven_width(g, a->node, axis, vector < most ? vector : most, &why);
     if (width > 1)
         a->vector_axis = axis;
     return width;

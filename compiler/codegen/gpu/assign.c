@@ -282,6 +282,7 @@ static void lay_out_parts(const struct gpu_axis_layout *parent, struct ir_axis *
         if (parent->digits[d].source != GPU_REG)
             add_digit(x, (enum gpu_digit_source)parent->digits[d].source, parent->digits[d].divisor,
                       parent->digits[d].count);
+    axis->tile = (int64_t)x->cover;
 }
 
 static void lay_out(const struct search *s, struct gpu_layout *out)

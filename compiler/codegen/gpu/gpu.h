@@ -180,6 +180,11 @@ LLVMValueRef gpu_shared_turn(struct gen *g, uint32_t bytes);
 
 /* False after reporting a value that the target cannot have. */
 bool gpu_schedule(struct gen *g, struct schedule *out);
+/* Neighbours along an axis, at most so many, that an access surely finds at a multiple of their size;
+ * *why: what is not known that more would need, or NULL. width.c */
+uint32_t gpu_proven_width(const struct gen *g, const struct ir_node *n, uint8_t axis, uint32_t most,
+                          const char **why);
+
 /* Gives every axis its layout, and every part axis as many parts as threads hold its parent. False
  * after reporting. */
 bool gpu_assign(struct gen *g, const struct schedule *schedule, struct gpu_layout *out);

@@ -1,0 +1,112 @@
+/* How wide an access may be: how many neighbours, surely at an address that is a multiple of their
+ * size. */
+#include "codegen/gpu/gpu.h"
+
+struct proof {
+    const struct gen *g;
+    const struct ir_node *node;
+    const struct ir_tensor *tensor;
+    uint8_t axis;
+    uint64_t width;
+    const char *why; /* what is not known */
+};
+
+static bool divides(uint64_t width, uint64_t multiple)
+{
+    return multiple % width == 0;
+}
+
+static bool fails(struct proof *p, const char *why)
+{
+    p->why = why;
+    return false;
+}
+
+static const char *say(struct proof *p, const char *format, const char *name)
+{
+    return arena_printf(&p->g->s->module, format, name);
+}
+
+static bool start_is_multiple(struct proof *p)
+{
+    const struct ir_axis *a = &p->g->f->axes.data[p->axis];
+    bool tiled = a->kind == IR_AXIS_GRID || a->kind == IR_AXIS_SWEPT;
+    if (!divides(p->width, gpu_multiple(p->g, a->lo)))
+        return fails(p, say(p, "%s may begin anywhere", a->name));
+    return !tiled || divides(p->width, (uint64_t)a->tile) ||
+           fails(p, say(p, "tiles of %s are no multiple of it", a->name));
+}
+
+/* Does the last subscript take the elements of the axis in aligned runs? */
+static bool runs_along(struct proof *p, const struct ir_affine *f)
+{
+    for (uint32_t i = 0; i < f->term_count; i++) {
+        const struct ir_affine_term *t = &f->terms[i];
+        uint64_t m = t->value ? gpu_multiple(p->g, t->value) : 1;
+        if (!divides(p->width, (uint64_t)t->coefficient) && !divides(p->width, m))
+            return fails(p, say(p, "the offset along the rows of %s is not known to be a multiple",
+                                p->tensor->name));
+    }
+    for (unsigned i = 0; i < p->g->f->axes.count; i++) {
+        int64_t c = f->coefficient[i];
+        if (i == p->axis && c != 1)
+            return fails(p, say(p, "%s does not go along its rows", p->g->f->axes.data[i].name));
+        if (i != p->axis && !divides(p->width, (uint64_t)c))
+            return fails(p, say(p, "%s moves by less", p->g->f->axes.data[i].name));
+    }
+    return start_is_multiple(p);
+}
+
+static bool is_fastest(struct proof *p)
+{
+    struct ir_affine f;
+    const char *name = p->g->f->axes.data[p->axis].name;
+    for (uint32_t d = 0; d < p->tensor->rank; d++) {
+        bool last = d + 1 == p->tensor->rank;
+        ir_affine_of(p->node->operands[d], &f);
+        if (!f.affine && p->node->operands[d]->type.axes)
+            return fails(p, "a subscript depends on data");
+        if (f.affine && (f.coefficient[p->axis] != 0) != last)
+            return fails(p, say(p,
+                                last ? "%s is not in its last subscript"
+                                     : "%s is not the fastest axis of the tensor",
+                                name));
+    }
+    return f.affine || fails(p, "a subscript is not a sum of axes");
+}
+
+static bool is_proven(struct proof *p)
+{
+    uint32_t bytes = ir_elem_bits(p->tensor->elem) / 8;
+    struct ir_affine last;
+    if (p->node->attr.flag)
+        return fails(p, "elements outside the tensor are tested one by one");
+    if (p->tensor->strided)
+        return fails(p, say(p, "the innermost stride of %s is not known", p->tensor->name));
+    if (!p->tensor->rank || !is_fastest(p))
+        return false;
+    ir_affine_of(p->node->operands[p->tensor->rank - 1], &last);
+    if (!runs_along(p, &last))
+        return false;
+    return p->tensor->align >= p->width * bytes ||
+           fails(p, arena_printf(&p->g->s->module,
+                                 "rows of %s are only known to begin at "
+                                 "multiples of %u bytes: specialize align(%s, 16)",
+                                 p->tensor->name, p->tensor->align, p->tensor->name));
+}
+
+uint32_t gpu_proven_width(const struct gen *g, const struct ir_node *n, uint8_t axis, uint32_t most,
+                          const char **why)
+{
+    struct proof p = {.g = g,
+                      .node = n,
+                      .tensor = &g->f->tensors.data[n->attr.tensor],
+                      .axis = axis,
+                      .width = most};
+    *why = NULL;
+    while (p.width & (p.width - 1))
+        p.width &= p.width - 1;
+    for (; p.width > 1 && !is_proven(&p); p.width /= 2)
+        *why = *why ? *why : p.why;
+    return p.width ? (uint32_t)p.width : 1;
+}
