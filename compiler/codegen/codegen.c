@@ -7,8 +7,15 @@
 
 /* What our IR leaves to do: turn accumulators into registers, fold and merge what emission repeats.
  * A short list, since emission is already vectorised and hoisted: compile time is latency. */
-#define PASSES                                                                                     \
+#define CPU_PASSES                                                                                 \
     "function(sroa,early-cse,instcombine<no-verify-fixpoint>,simplifycfg,loop-mssa(licm),"         \
+    "early-cse<memssa>,adce)"
+
+/* A GPU's code is a straight line for one thread. Nothing may move unpacked words out of loops or over
+ * barriers (they are pinned: see gpu/gpu.h), so there is no code motion, no vectoriser, no unrolling;
+ * the driver's compiler schedules. */
+#define GPU_PASSES                                                                                 \
+    "always-inline,function(sroa,early-cse,instcombine<no-verify-fixpoint>,simplifycfg,"           \
     "early-cse<memssa>,adce)"
 
 /* ---- LLVM's objects ---------------------------------------------------------------------------- */
@@ -108,7 +115,7 @@ void gen_mark_function(struct gen *g, LLVMValueRef fn)
     gen_add_text_attribute(g, fn, "target-cpu", g->target->cpu);
     if (g->target->features[0])
         gen_add_text_attribute(g, fn, "target-features", g->target->features);
-    if (g->target->facts.vector_bytes == 64)
+    if (g->avx512)
         gen_add_text_attribute(g, fn, "prefer-vector-width", "512");
 }
 
@@ -139,9 +146,9 @@ static void verify(struct gen *g)
 static const char *list_passes(const struct gen *g)
 {
     const struct target *t = g->target->target;
-    return arena_printf(&g->s->module, "%s%s" PASSES "%s%s", t->early_passes ? t->early_passes : "",
-                        t->early_passes ? "," : "", t->late_passes ? "," : "",
-                        t->late_passes ? t->late_passes : "");
+    return arena_printf(&g->s->module, "%s%s%s%s%s", t->early_passes ? t->early_passes : "",
+                        t->early_passes ? "," : "", g->gpu ? GPU_PASSES : CPU_PASSES,
+                        t->late_passes ? "," : "", t->late_passes ? t->late_passes : "");
 }
 
 static void optimise(struct gen *g)
@@ -157,6 +164,11 @@ static void optimise(struct gen *g)
     diag_bug(g->s, g->f->at, "optimising failed: %s", text);
 }
 
+static bool is_ptx(const struct gen *g)
+{
+    return strncmp(LLVMGetTarget(g->module), "nvptx", 5) == 0;
+}
+
 static bool give_text(struct gen *g, struct codegen_result *out)
 {
     g->llvm->text = LLVMPrintModuleToString(g->module);
@@ -164,22 +176,32 @@ static bool give_text(struct gen *g, struct codegen_result *out)
     return true;
 }
 
-static bool give_file(struct gen *g, LLVMCodeGenFileType type, struct codegen_result *out)
+/* What the target machine makes of the module: bytes in the module arena, with a NUL behind them. */
+static const char *emit_file(struct gen *g, LLVMCodeGenFileType type, size_t *size)
 {
     struct llvm_handles *h = g->llvm;
     if (LLVMTargetMachineEmitToMemoryBuffer(g->target->machine, g->module, type, &h->text,
                                             &h->file))
         diag_bug(g->s, g->f->at, "no code was generated: %s", h->text);
-    size_t size = LLVMGetBufferSize(h->file);
-    const char *bytes = arena_copy_text(&g->s->module, LLVMGetBufferStart(h->file), size);
+    *size = LLVMGetBufferSize(h->file);
+    const char *bytes = arena_copy_text(&g->s->module, LLVMGetBufferStart(h->file), *size);
     if (g->complaint)
         diag_bug(g->s, g->f->at, "no code was generated: %s", g->complaint);
-    if (type == LLVMAssemblyFile) {
+    return bytes;
+}
+
+/* A GPU's image is its assembly, PTX, with the NUL that the driver wants. */
+static bool give_code(struct gen *g, struct codegen_result *out)
+{
+    bool text = g->options->emit_asm || is_ptx(g);
+    size_t size;
+    const char *bytes = emit_file(g, text ? LLVMAssemblyFile : LLVMObjectFile, &size);
+    if (g->options->emit_asm) {
         out->text = bytes;
-    } else {
-        out->image = bytes;
-        out->image_bytes = size;
+        return true;
     }
+    out->image = bytes;
+    out->image_bytes = text ? size + 1 : size;
     return true;
 }
 
@@ -196,9 +218,7 @@ bool codegen_run(struct session *s, struct ir_func *f, const struct target_machi
     verify(g);
     optimise(g);
     out->entry = f->name;
-    bool fine = options->emit_llvm  ? give_text(g, out)
-                : options->emit_asm ? give_file(g, LLVMAssemblyFile, out)
-                                    : give_file(g, LLVMObjectFile, out);
+    bool fine = options->emit_llvm ? give_text(g, out) : give_code(g, out);
     dispose(g->llvm);
     return fine;
 }

@@ -189,9 +189,11 @@ static LLVMValueRef narrow(struct gen *g, LLVMValueRef x, const struct format *f
     return LLVMBuildOr(b, v, sign, "");
 }
 
-/* Every processor with AVX2 has it. */
-static bool has_f16c(const struct gen *g)
+/* Every processor with AVX2 has it, and every GPU. */
+static bool has_half(const struct gen *g)
 {
+    if (g->gpu && !g->x86)
+        return true;
     return g->x86 && (g->target->facts.vector_bytes >= 32 || has_feature(g, "f16c"));
 }
 
@@ -199,7 +201,7 @@ static LLVMValueRef f32_of_narrow(struct gen *g, LLVMValueRef x, enum ir_elem fr
 {
     if (from == IR_BF16)
         return f32_of_bf16(g, x);
-    if (from == IR_F16 && has_f16c(g))
+    if (from == IR_F16 && has_half(g))
         return LLVMBuildFPExt(g->b, gen_bits(g, x, g->t_half), gen_shape(g, g->t_f32, x), "");
     LLVMValueRef bits = LLVMBuildZExt(g->b, x, gen_shape(g, g->t_i32, x), "");
     return widen(g, bits,
@@ -210,9 +212,12 @@ static LLVMValueRef f32_of_narrow(struct gen *g, LLVMValueRef x, enum ir_elem fr
 
 static LLVMValueRef narrow_of_f32(struct gen *g, LLVMValueRef x, enum ir_elem to)
 {
+    LLVMValueRef quick = to == IR_BF16 || to == IR_F16 ? gen_hardware_narrow(g, x, to) : NULL;
+    if (quick)
+        return quick;
     if (to == IR_BF16)
         return bf16_of_f32(g, x);
-    if (to == IR_F16 && has_f16c(g))
+    if (to == IR_F16 && has_half(g))
         return gen_bits(g, LLVMBuildFPTrunc(g->b, x, gen_shape(g, g->t_half, x), ""), g->t_i16);
     LLVMValueRef v = narrow(g, x,
                             to == IR_F16      ? &format_f16

@@ -98,9 +98,20 @@ LLVMValueRef gen_elementwise(struct gen *g, const struct ir_node *n, LLVMValueRe
 LLVMValueRef gen_binary_kind(struct gen *g, enum ir_kind kind, enum ir_elem e, LLVMValueRef a,
                              LLVMValueRef b);
 LLVMValueRef gen_constant(struct gen *g, const struct ir_node *n);
+LLVMValueRef gen_compare(struct gen *g, enum ir_cmp c, enum ir_elem e, LLVMValueRef a,
+                         LLVMValueRef b);
 LLVMValueRef gen_cast(struct gen *g, LLVMValueRef x, enum ir_elem from, enum ir_elem to);
 LLVMValueRef gen_math(struct gen *g, enum ir_opcode op, LLVMValueRef x); /* f32 or f64 */
 LLVMValueRef gen_pow(struct gen *g, LLVMValueRef x, LLVMValueRef y);
+/* x - k pi/2 for |x| >= 2, and k. angle.c */
+LLVMValueRef gen_reduce_large_angle(struct gen *g, LLVMValueRef x, LLVMValueRef *quadrant);
+
+/* Instructions of a GPU, or NULL: hardware.c. */
+bool gen_has_hardware(const struct gen *g, LLVMValueRef x); /* gen_hardware answers */
+LLVMValueRef gen_hardware(struct gen *g, enum lane_function f, LLVMValueRef x);
+LLVMValueRef gen_hardware_divide(struct gen *g, LLVMValueRef x, LLVMValueRef y);
+LLVMValueRef gen_hardware_narrow(struct gen *g, LLVMValueRef x, enum ir_elem to);
+LLVMValueRef gen_hardware_fused(struct gen *g, enum ir_elem e, LLVMValueRef *x); /* f16, bf16 */
 
 /* True where elementwise code may make basic blocks: in the leaves of CPU nests. cpu/nest.c */
 bool gen_may_branch(const struct gen *g);

@@ -1,6 +1,7 @@
 /* Functions beyond the instruction set. f32: polynomials on vectors, errors as stated (measured
  * against f64 over all arguments, with fma; NaN, infinities, zeros and subnormal numbers as the C
- * library has them). f64: the C library, lane by lane. */
+ * library has them); where a GPU has an instruction, that one, unless the kernel is @exact
+ * (docs/targets.md has the errors). f64: the C library, lane by lane; on a GPU math64.c. */
 #include "codegen/internal.h"
 
 #include <math.h>
@@ -200,6 +201,8 @@ static LLVMValueRef without_ln2(struct gen *g, LLVMValueRef x, LLVMValueRef k)
 
 static LLVMValueRef gen_exp(struct gen *g, LLVMValueRef x)
 {
+    if (gen_has_hardware(g, x))
+        return gen_hardware(g, LANE_EX2, mul(g, x, f(g, 1.44269504088896341, x)));
     unsigned width = gen_width_of(x);
     LLVMValueRef n, k, per_ln2;
     if (g->avx512) {
@@ -216,6 +219,8 @@ static LLVMValueRef gen_exp(struct gen *g, LLVMValueRef x)
 
 static LLVMValueRef gen_exp2(struct gen *g, LLVMValueRef x)
 {
+    if (gen_has_hardware(g, x))
+        return gen_hardware(g, LANE_EX2, x);
     unsigned width = gen_width_of(x);
     LLVMValueRef n, k, ln2;
     if (g->avx512) {
@@ -269,6 +274,8 @@ static LLVMValueRef log_special(struct gen *g, LLVMValueRef x, LLVMValueRef y)
 
 static LLVMValueRef gen_log(struct gen *g, LLVMValueRef x)
 {
+    if (gen_has_hardware(g, x))
+        return mul(g, gen_hardware(g, LANE_LG2, x), f(g, 0.693147180559945309, x));
     LLVMValueRef m, e = split(g, x, &m);
     LLVMValueRef y = gen_fma(g, e, f(g, -2.12194440e-4, x), log_tail(g, m));
     y = gen_fma(g, e, f(g, 0.693359375, x), add(g, m, y));
@@ -277,6 +284,8 @@ static LLVMValueRef gen_log(struct gen *g, LLVMValueRef x)
 
 static LLVMValueRef gen_log2(struct gen *g, LLVMValueRef x)
 {
+    if (gen_has_hardware(g, x))
+        return gen_hardware(g, LANE_LG2, x);
     LLVMValueRef m, e = split(g, x, &m), y = log_tail(g, m);
     LLVMValueRef a = f(g, 0.44269504088896340736, x); /* log2(e) - 1 */
     LLVMValueRef z = gen_fma(g, m, a, mul(g, y, a));
@@ -286,6 +295,13 @@ static LLVMValueRef gen_log2(struct gen *g, LLVMValueRef x)
 
 /* ---- tanh, erf: 1.4 ulp, 1.1 ulp --------------------------------------------------------------- */
 
+/* 2 / x */
+static LLVMValueRef twice_inverse(struct gen *g, LLVMValueRef x)
+{
+    LLVMValueRef two = f(g, 2.0, x), r = gen_hardware(g, LANE_RCP, x);
+    return r ? mul(g, two, r) : LLVMBuildFDiv(g->b, two, x, "");
+}
+
 static LLVMValueRef gen_tanh(struct gen *g, LLVMValueRef x)
 {
     static const double c[] = {-5.70498872745e-3, 2.06390887954e-2, -5.37397155531e-2,
@@ -293,7 +309,7 @@ static LLVMValueRef gen_tanh(struct gen *g, LLVMValueRef x)
     LLVMValueRef a = absolute(g, x), z = mul(g, x, x);
     LLVMValueRef small = gen_fma(g, mul(g, POLY(g, z, c), z), x, x);
     LLVMValueRef e = gen_exp(g, add(g, a, a));
-    LLVMValueRef q = LLVMBuildFDiv(g->b, f(g, 2.0, x), add(g, e, f(g, 1.0, x)), "");
+    LLVMValueRef q = twice_inverse(g, add(g, e, f(g, 1.0, x)));
     LLVMValueRef large = sub(g, f(g, 1.0, x), q);
     return with_sign_of(g, pick(g, cmp(g, LLVMRealOLT, a, f(g, 0.625, x)), small, large), x);
 }
@@ -336,11 +352,13 @@ static LLVMValueRef reduce_angle(struct gen *g, LLVMValueRef x, LLVMValueRef *qu
     return exact_fma(g, k, f(g, 0x1.ee59dap-50, x), r);
 }
 
-static LLVMValueRef angle_function(struct gen *g, LLVMValueRef x, bool cosine)
+/* Of x, which is r and q quarter turns. */
+static LLVMValueRef angle_function(struct gen *g, LLVMValueRef x, LLVMValueRef r, LLVMValueRef q,
+                                   bool cosine)
 {
     static const double s[] = {2.86567956e-6, -1.98559923e-4, 8.33338592e-3, -1.66666672e-1};
     static const double c[] = {2.44677067e-5, -1.38877297e-3, 4.16666567e-2, -5.00000000e-1, 1.0};
-    LLVMValueRef q, r = reduce_angle(g, x, &q), z = mul(g, r, r);
+    LLVMValueRef z = mul(g, r, r);
     if (cosine)
         q = LLVMBuildAdd(g->b, q, n32(g, 1, x), "");
     LLVMValueRef sine = gen_fma(g, POLY(g, z, s), mul(g, r, z), r);
@@ -392,8 +410,17 @@ static LLVMValueRef call_library(struct gen *g, const char *name, LLVMValueRef *
 
 /* ---- angles too large for the reduction -------------------------------------------------------- */
 
-/* fn(x) = any |x| > 48039 ? lane by lane from the C library : the polynomial. A function of its own,
- * since it branches and where it is used must not. */
+static LLVMValueRef large_angle(struct gen *g, LLVMValueRef x, bool cosine)
+{
+    LLVMValueRef q, r;
+    if (!g->gpu)
+        return call_library(g, cosine ? "cosf" : "sinf", &x, 1);
+    r = gen_reduce_large_angle(g, x, &q);
+    return angle_function(g, x, r, q, cosine);
+}
+
+/* fn(x) = any |x| > 48039 ? lane by lane the hard way : the polynomial. A function of its own, since
+ * it branches and where it is used must not. */
 static void fill_angle(struct gen *g, LLVMValueRef fn, bool cosine)
 {
     LLVMBasicBlockRef entry = LLVMAppendBasicBlockInContext(g->context, fn, "");
@@ -406,9 +433,10 @@ static void fill_angle(struct gen *g, LLVMValueRef fn, bool cosine)
         large = gen_unary_intrinsic(g, "llvm.vector.reduce.or", large);
     LLVMBuildCondBr(g->b, large, slow, fast);
     LLVMPositionBuilderAtEnd(g->b, fast);
-    LLVMBuildRet(g->b, angle_function(g, x, cosine));
+    LLVMValueRef q, r = reduce_angle(g, x, &q);
+    LLVMBuildRet(g->b, angle_function(g, x, r, q, cosine));
     LLVMPositionBuilderAtEnd(g->b, slow);
-    LLVMBuildRet(g->b, call_library(g, cosine ? "cosf" : "sinf", &x, 1));
+    LLVMBuildRet(g->b, large_angle(g, x, cosine));
 }
 
 static LLVMValueRef gen_angle(struct gen *g, LLVMValueRef x, bool cosine)
@@ -421,6 +449,8 @@ static LLVMValueRef gen_angle(struct gen *g, LLVMValueRef x, bool cosine)
         fn = LLVMAddFunction(g->module, name, type);
         LLVMSetLinkage(fn, LLVMInternalLinkage);
         gen_mark_function(g, fn);
+        if (g->gpu)
+            gen_add_attribute(g, fn, LLVMAttributeFunctionIndex, "alwaysinline");
         LLVMBuilderRef caller = g->b;
         LLVMBuilderRef own = g->llvm->callee = LLVMCreateBuilderInContext(g->context);
         g->b = own;

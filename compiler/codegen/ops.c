@@ -172,15 +172,45 @@ static LLVMValueRef int_min_max(struct gen *g, enum ir_elem e, LLVMValueRef a, L
 
 /* ---- floats ------------------------------------------------------------------------------------ */
 
-/* On x86 the first select is one min or max instruction: it gives b when either is NaN. */
+/* On x86 the first select is one min or max instruction: it gives b when either is NaN. GPUs have
+ * both kinds of instruction. */
 static LLVMValueRef float_min_max(struct gen *g, LLVMValueRef a, LLVMValueRef b, bool max,
                                   bool ignore_nan)
 {
+    if (g->gpu && LLVMTypeOf(a) == g->t_f32) {
+        const char *name = ignore_nan ? (max ? "llvm.maxnum" : "llvm.minnum")
+                                      : (max ? "llvm.maximum" : "llvm.minimum");
+        LLVMValueRef args[] = {a, b};
+        return gen_intrinsic(g, name, &g->t_f32, 1, args, 2);
+    }
     LLVMRealPredicate p = max ? LLVMRealOGT : LLVMRealOLT;
     LLVMValueRef v = select(g, LLVMBuildFCmp(g->b, p, a, b, ""), a, b);
     LLVMValueRef odd = ignore_nan ? b : a;
     LLVMValueRef nan = LLVMBuildFCmp(g->b, LLVMRealUNO, odd, odd, "");
     return select(g, nan, a, v);
+}
+
+static LLVMValueRef float_quotient(struct gen *g, LLVMValueRef a, LLVMValueRef b)
+{
+    LLVMValueRef v = gen_hardware_divide(g, a, b);
+    return v ? v : LLVMBuildFDiv(g->b, a, b, "");
+}
+
+static LLVMValueRef square_root(struct gen *g, LLVMValueRef x)
+{
+    LLVMValueRef v = gen_hardware(g, LANE_SQRT, x);
+    return v ? v : gen_unary_intrinsic(g, "llvm.sqrt", x);
+}
+
+static LLVMValueRef inverse_root(struct gen *g, LLVMValueRef x)
+{
+    LLVMValueRef v = gen_hardware(g, LANE_RSQRT, x);
+    if (v)
+        return v;
+    LLVMTypeRef t = LLVMTypeOf(x);
+    LLVMTypeRef scalar = LLVMGetTypeKind(t) == LLVMVectorTypeKind ? LLVMGetElementType(t) : t;
+    return LLVMBuildFDiv(g->b, gen_floats(g, scalar, 1.0, x),
+                         gen_unary_intrinsic(g, "llvm.sqrt", x), "");
 }
 
 /* ---- both -------------------------------------------------------------------------------------- */
@@ -192,8 +222,8 @@ static LLVMValueRef gen_min_max(struct gen *g, enum ir_elem e, LLVMValueRef a, L
                                : int_min_max(g, e, a, b, max);
 }
 
-static LLVMValueRef gen_compare(struct gen *g, enum ir_cmp c, enum ir_elem e, LLVMValueRef a,
-                                LLVMValueRef b)
+LLVMValueRef gen_compare(struct gen *g, enum ir_cmp c, enum ir_elem e, LLVMValueRef a,
+                         LLVMValueRef b)
 {
     static const LLVMRealPredicate floats[] = {LLVMRealOEQ, LLVMRealUNE, LLVMRealOLT,
                                                LLVMRealOLE, LLVMRealOGT, LLVMRealOGE};
@@ -218,7 +248,7 @@ static LLVMValueRef gen_arithmetic(struct gen *g, enum ir_opcode op, enum ir_ele
         return f ? gen_contract(g, LLVMBuildFSub(w, a, b, "")) : LLVMBuildSub(w, a, b, "");
     case IR_OP_mul:
         return f ? gen_contract(g, LLVMBuildFMul(w, a, b, "")) : LLVMBuildMul(w, a, b, "");
-    case IR_OP_div: return f ? LLVMBuildFDiv(w, a, b, "") : gen_division(g, e, a, b, false);
+    case IR_OP_div: return f ? float_quotient(g, a, b) : gen_division(g, e, a, b, false);
     case IR_OP_div_exact: return LLVMBuildFDiv(w, a, b, "");
     case IR_OP_rem: return gen_division(g, e, a, b, true);
     case IR_OP_pow: return gen_pow(g, a, b);
@@ -274,13 +304,8 @@ static LLVMValueRef gen_neg(struct gen *g, enum ir_elem e, LLVMValueRef x)
 static LLVMValueRef gen_unary_op(struct gen *g, enum ir_opcode op, LLVMValueRef x)
 {
     switch ((int)op) {
-    case IR_OP_sqrt: return gen_unary_intrinsic(g, "llvm.sqrt", x);
-    case IR_OP_rsqrt: {
-        LLVMTypeRef t = LLVMTypeOf(x);
-        LLVMTypeRef scalar = LLVMGetTypeKind(t) == LLVMVectorTypeKind ? LLVMGetElementType(t) : t;
-        return LLVMBuildFDiv(g->b, gen_floats(g, scalar, 1.0, x),
-                             gen_unary_intrinsic(g, "llvm.sqrt", x), "");
-    }
+    case IR_OP_sqrt: return square_root(g, x);
+    case IR_OP_rsqrt: return inverse_root(g, x);
     case IR_OP_floor: return gen_unary_intrinsic(g, "llvm.floor", x);
     case IR_OP_ceil: return gen_unary_intrinsic(g, "llvm.ceil", x);
     case IR_OP_round: return gen_unary_intrinsic(g, "llvm.roundeven", x);
@@ -298,7 +323,9 @@ static LLVMValueRef bitcast(struct gen *g, LLVMValueRef x, enum ir_elem to)
 static LLVMValueRef gen_fused(struct gen *g, enum ir_elem e, LLVMValueRef *x)
 {
     enum ir_elem as = is_narrow(e) ? IR_F64 : e;
-    LLVMValueRef args[3];
+    LLVMValueRef args[3], v = gen_hardware_fused(g, e, x);
+    if (v)
+        return v;
     for (int i = 0; i < 3; i++)
         args[i] = gen_cast(g, x[i], e, as);
     LLVMTypeRef t = LLVMTypeOf(args[0]);
