@@ -164,7 +164,7 @@ static void optimise(struct gen *g)
     diag_bug(g->s, g->f->at, "optimising failed: %s", text);
 }
 
-static bool is_ptx(const struct gen *g)
+bool gen_is_ptx(const struct gen *g)
 {
     return strncmp(LLVMGetTarget(g->module), "nvptx", 5) == 0;
 }
@@ -193,7 +193,7 @@ static const char *emit_file(struct gen *g, LLVMCodeGenFileType type, size_t *si
 /* A GPU's image is its assembly, PTX, with the NUL that the driver wants. */
 static bool give_code(struct gen *g, struct codegen_result *out)
 {
-    bool text = g->options->emit_asm || is_ptx(g);
+    bool text = g->options->emit_asm || gen_is_ptx(g);
     size_t size;
     const char *bytes = emit_file(g, text ? LLVMAssemblyFile : LLVMObjectFile, &size);
     if (g->options->emit_asm) {
@@ -210,11 +210,16 @@ bool codegen_run(struct session *s, struct ir_func *f, const struct target_machi
 {
     *out = (struct codegen_result){0};
     struct gen *g = new_gen(s, f, target, options);
+    uint32_t errors = s->errors;
     open_module(g);
     if (target->facts.lanes > 1)
         gen_gpu(g, f, out);
     else
         gen_cpu(g, f, out);
+    if (s->errors > errors) {
+        dispose(g->llvm);
+        return false;
+    }
     verify(g);
     optimise(g);
     out->entry = f->name;

@@ -28,6 +28,10 @@ static void add_flag(struct gen *g, const char *name, unsigned value)
                       LLVMValueAsMetadata(gen_int(g, g->t_i32, value)));
 }
 
+/* For PTX: lines only. Anything more and the driver's compiler is told to leave code unoptimised.
+ * LLVM's C interface has no name for it. */
+enum { LINES_IN_TEXT = 3 };
+
 void gen_debug_begin(struct gen *g)
 {
     static const char producer[] = "ldsl";
@@ -39,8 +43,10 @@ void gen_debug_begin(struct gen *g)
         source_locate(g->s, g->f->at, &line, &column);
     LLVMDIBuilderRef d = g->llvm->debug = LLVMCreateDIBuilder(g->module);
     LLVMMetadataRef file = make_file(g, src);
+    LLVMDWARFEmissionKind kind =
+        gen_is_ptx(g) ? (LLVMDWARFEmissionKind)LINES_IN_TEXT : LLVMDWARFEmissionFull;
     LLVMDIBuilderCreateCompileUnit(d, LLVMDWARFSourceLanguageC99, file, producer, 4, true, "", 0, 0,
-                                   "", 0, LLVMDWARFEmissionFull, 0, false, false, "", 0, "", 0);
+                                   "", 0, kind, 0, false, false, "", 0, "", 0);
     LLVMMetadataRef type = LLVMDIBuilderCreateSubroutineType(d, file, NULL, 0, LLVMDIFlagZero);
     size_t length = strlen(g->f->name);
     g->debug_scope =

@@ -56,12 +56,15 @@ struct gen {
 /* Begins a function: an empty entry block for allocas, then the builder's place. */
 void gen_open_function(struct gen *g, const char *name, const LLVMTypeRef *params, unsigned count);
 void gen_mark_function(struct gen *g, LLVMValueRef fn);
+bool gen_is_ptx(const struct gen *g); /* assembly for NVIDIA's own compiler */
 void gen_add_attribute(struct gen *g, LLVMValueRef fn, LLVMAttributeIndex at, const char *name);
 void gen_add_text_attribute(struct gen *g, LLVMValueRef fn, const char *name, const char *value);
 
 /* The lowerings, each in its folder: the whole of a function. */
 void gen_cpu(struct gen *g, struct ir_func *f, struct codegen_result *out);
 void gen_gpu(struct gen *g, struct ir_func *f, struct codegen_result *out);
+/* Instead of code, how a GPU would hold the function's tiles. False after reporting. */
+bool gen_gpu_layout(struct gen *g, bool drawing, struct codegen_result *out);
 
 /* ---- types, small code: llvm.c ----------------------------------------------------------------- */
 

@@ -64,7 +64,7 @@ enum lane_function {
 
 struct lane_hooks {
     /* Declares the function (e->entry) with an entry block for allocas, puts the builder into an
-     * empty body block. end: the function is complete; whatever goes into the module's tail. */
+     * empty body block. end: builds the return, and whatever goes into the module's tail. */
     void (*begin)(struct lane_emit *e, const struct lane_kernel *k);
     void (*end)(struct lane_emit *e, uint32_t shared_bytes);
     LLVMValueRef (*slot)(struct lane_emit *e, uint32_t number); /* i64; in the body's first block */

@@ -59,8 +59,8 @@ void nvptx_begin(struct lane_emit *e, const struct lane_kernel *k)
 /* How much shared memory there is, the launch says. */
 void nvptx_end(struct lane_emit *e, uint32_t shared_bytes)
 {
-    (void)e;
     (void)shared_bytes;
+    LLVMBuildRetVoid(e->b);
 }
 
 LLVMValueRef nvptx_slot(struct lane_emit *e, uint32_t number)
@@ -135,11 +135,11 @@ void nvptx_barrier(struct lane_emit *e)
     nvptx_asm(e, NVPTX_MEETING, NULL, "bar.sync 0;", "", NULL, 0);
 }
 
+/* Arriving releases what was written, waiting acquires it. */
 void nvptx_cluster_barrier(struct lane_emit *e)
 {
     nvptx_asm(e, NVPTX_MEETING, NULL,
-              "barrier.cluster.arrive.release.aligned;\n\tbarrier.cluster.wait.acquire.aligned;",
-              "", NULL, 0);
+              "barrier.cluster.arrive.aligned;\n\tbarrier.cluster.wait.aligned;", "", NULL, 0);
 }
 
 /* ---- kernels after and before this one --------------------------------------------------------- */
