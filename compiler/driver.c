@@ -338,6 +338,8 @@ static enum ldsl_status emit_kernel(struct compile *c)
         .round_bias = c->options->round_bias,
         .emit_llvm = c->options->emit == LDSL_EMIT_LLVM,
         .emit_asm = c->options->emit == LDSL_EMIT_ASM,
+        .emit_layout = c->options->emit == LDSL_EMIT_LAYOUT,
+        .emit_drawing = c->options->emit == LDSL_EMIT_DRAWING,
     };
     if (!open_target(c))
         return LDSL_ARGUMENT;
@@ -354,6 +356,8 @@ static enum ldsl_status run_compile(struct compile *c)
     case LDSL_EMIT_IMAGE:
     case LDSL_EMIT_IR:
     case LDSL_EMIT_LLVM:
+    case LDSL_EMIT_LAYOUT:
+    case LDSL_EMIT_DRAWING:
     case LDSL_EMIT_ASM: return emit_kernel(c);
     case LDSL_EMIT_PLAN: return emit_plan(c);
     }

@@ -211,6 +211,10 @@ bool codegen_run(struct session *s, struct ir_func *f, const struct target_machi
     *out = (struct codegen_result){0};
     struct gen *g = new_gen(s, f, target, options);
     uint32_t errors = s->errors;
+    if (options->emit_layout || options->emit_drawing)
+        return target->facts.lanes > 1
+                   ? gen_gpu_layout(g, options->emit_drawing, out)
+                   : diag_error(s, f->at, DIAG_TARGET, "layouts are of GPUs; this target is a CPU");
     open_module(g);
     if (target->facts.lanes > 1)
         gen_gpu(g, f, out);

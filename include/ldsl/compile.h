@@ -26,8 +26,10 @@ enum ldsl_emit {
     LDSL_EMIT_IR,
     LDSL_EMIT_PLAN,
     LDSL_EMIT_LLVM,
-    LDSL_EMIT_ASM,  /* assembly; PTX for nvptx */
-    LDSL_EMIT_CHECK /* nothing: only check the file, all variants */
+    LDSL_EMIT_ASM,    /* assembly; PTX for nvptx */
+    LDSL_EMIT_CHECK,  /* nothing: only check the file, all variants */
+    LDSL_EMIT_LAYOUT, /* a GPU's layouts of the tiles, in words */
+    LDSL_EMIT_DRAWING /* the same as SVG */
 };
 
 typedef struct ldsl_options {

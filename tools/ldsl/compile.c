@@ -38,7 +38,7 @@ static const struct argp_option options[] = {
      "Instrument the kernel: bounds, unwritten reads, double writes", 1},
     {"line-info", 'g', 0, 0, "Keep source lines for debuggers and profilers", 1},
     {"emit", OPTION_EMIT, "STAGE", 0,
-     "What to print: check, ast, ir, plan, llvm, asm, ptx, image or module", 2},
+     "What to print: check, ast, ir, plan, layout, llvm, asm, ptx, image or module", 2},
     {"from", OPTION_FROM, "FORM", 0, "What the file holds: ldsl (the default) or ir", 2},
     {"passes", OPTION_PASSES, "A,B,...", 0, "Run these passes instead of the pipeline", 2},
     {"stop-after", OPTION_STOP_AFTER, "PASS", 0,
@@ -106,6 +106,7 @@ static const struct stage {
     {"ast",    LDSL_EMIT_AST,    false},
     {"ir",     LDSL_EMIT_IR,     false},
     {"plan",   LDSL_EMIT_PLAN,   false},
+    {"layout", LDSL_EMIT_LAYOUT, false},
     {"llvm",   LDSL_EMIT_LLVM,   false},
     {"asm",    LDSL_EMIT_ASM,    false},
     {"ptx",    LDSL_EMIT_ASM,    false},
@@ -335,14 +336,21 @@ static int write_result(struct cli *cli, const struct options *o, const struct s
     return write_file(cli, o->output ? o->output : "-", data, bytes) ? EXIT_DONE : EXIT_DEVICE;
 }
 
+static bool ends_in(const char *name, const char *end)
+{
+    size_t length = name ? strlen(name) : 0, end_length = strlen(end);
+    return length >= end_length && strcmp(name + length - end_length, end) == 0;
+}
+
 static int compile(struct cli *cli, const struct options *o, const struct stage *stage,
                    const struct text *text)
 {
-    static const char default_target[] = "cpu:native";
+    bool layout = stage->emit == LDSL_EMIT_LAYOUT;
+    const char *default_target = layout ? "nvptx:sm_90a" : "cpu:native";
     struct watcher watcher = {.options = o};
     struct ldsl_source source = {.path = text->path, .text = text->text, .length = text->length};
     ldsl_options compile_options = {
-        .emit = stage->emit,
+        .emit = layout && ends_in(o->output, ".svg") ? LDSL_EMIT_DRAWING : stage->emit,
         .target = o->target ? o->target : default_target,
         .kernel = o->kernel         ? o->kernel
                   : text->kernel[0] ? text->kernel
@@ -414,6 +422,9 @@ const struct command command_compile = {
                "ldsl compile rms_norm --with T=bf16,BR=4 --emit asm\n"
                "# one pass on tile IR\n"
                "ldsl compile --from=ir --passes=canon f.tir\n"
+               "# how a GPU holds its tiles: in words, and as a drawing\n"
+               "ldsl compile rms_norm --emit layout\n"
+               "ldsl compile rms_norm --emit layout -o rms_norm.svg\n"
                "# where the time goes\n"
                "ldsl compile rms_norm --time -o rms_norm.ldsla\n",
     .options = options,

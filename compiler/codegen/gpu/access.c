@@ -104,36 +104,10 @@ static LLVMValueRef address_of(struct gen *g, const struct address *a, uint32_t 
     return at;
 }
 
-/* ---- width ------------------------------------------------------------------------------------- */
-
-/* The axis whose registers are the fastest in the view. */
-static uint8_t fastest_axis(const struct gen *g, axis_set axes)
-{
-    for (unsigned i = g->f->axes.count; i-- > 0;) {
-        uint8_t axis = g->gpu->layout->order[i];
-        if (axes >> axis & 1 && g->gpu->layout->axes[axis].regs > 1)
-            return axis;
-    }
-    return IR_NO_AXIS;
-}
-
-static uint32_t choose_width(struct gen *g, struct address *a)
-{
-    uint8_t axis = fastest_axis(g, a->view.axes);
-    a->vector_axis = IR_NO_AXIS;
-    if (axis == IR_NO_AXIS)
-        return 1;
-    const char *why;
-    uint32_t most = g->gpu->schedule.vector / a->bytes, vector = g->gpu->layout->axes[axis].vector;
-    uint32_t width = gpu_proven_width(g, a->node, axis, vector < most ? vector : most, &why);
-    if (width > 1)
-        a->vector_axis = axis;
-    return width;
-}
-
 static struct address make_address(struct gen *g, const struct ir_node *n, axis_set axes)
 {
     const struct ir_tensor *t = &g->f->tensors.data[n->attr.tensor];
+    const char *why;
     struct address a = {.node = n,
                         .tensor = t,
                         .view = gpu_view(g->gpu->layout, axes),
@@ -143,7 +117,8 @@ static struct address make_address(struct gen *g, const struct ir_node *n, axis_
     for (uint32_t d = 0; d < t->rank; d++)
         add_dim(g, &a, d);
     add_threads(g, &a);
-    a.width = choose_width(g, &a);
+    a.width =
+        gpu_access_width(g, g->gpu->layout, n, axes, g->gpu->schedule.vector, &a.vector_axis, &why);
     return a;
 }
 

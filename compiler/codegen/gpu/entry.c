@@ -143,5 +143,6 @@ void gen_gpu(struct gen *g, struct ir_func *f, struct codegen_result *out)
     out->cluster = g->gpu->schedule.cluster;
     out->shared_bytes = g->gpu->shared_bytes;
     out->dependent = g->target->facts.has_dependent_launch;
+    gpu_remark(g);
     (void)f;
 }

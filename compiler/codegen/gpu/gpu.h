@@ -124,6 +124,8 @@ LLVMValueRef gpu_from_words(struct gen *g, LLVMTypeRef type, LLVMValueRef words[
 
 /* ---- axes, guards: guard.c ------------------------------------------------------------------- */
 
+/* i32: this thread's value of a digit that is not a register's. */
+LLVMValueRef gpu_digit_value(struct gen *g, const struct gpu_digit *d);
 /* In the entry: this thread's coordinates. */
 void gpu_locate(struct gen *g);
 /* The tile begins at `start`; elements from `limit` on do not exist (NULL: all of the tile do). */
@@ -184,9 +186,24 @@ bool gpu_schedule(struct gen *g, struct schedule *out);
  * *why: what is not known that more would need, or NULL. width.c */
 uint32_t gpu_proven_width(const struct gen *g, const struct ir_node *n, uint8_t axis, uint32_t most,
                           const char **why);
+/* How many registers of a value over `axes` one access of a node takes, and along which axis they
+ * are neighbours (IR_NO_AXIS: it takes one). */
+uint32_t gpu_access_width(const struct gen *g, const struct gpu_layout *l, const struct ir_node *n,
+                          axis_set axes, uint32_t bytes, uint8_t *axis, const char **why);
 
 /* Gives every axis its layout, and every part axis as many parts as threads hold its parent. False
  * after reporting. */
 bool gpu_assign(struct gen *g, const struct schedule *schedule, struct gpu_layout *out);
+
+/* An estimate of the registers that a thread needs. pressure.c */
+uint32_t gpu_pressure(struct session *s, const struct ir_func *f, const struct gpu_layout *layout);
+
+/* ---- what a person may see -------------------------------------------------------------------- */
+
+/* The schedule and layouts in words, report.c, and as SVG, draw.c. Module arena. */
+const char *gpu_report(struct gen *g, const struct schedule *schedule, const struct gpu_layout *l);
+const char *gpu_drawing(struct gen *g, const struct schedule *schedule, const struct gpu_layout *l);
+/* The same as remarks, when the code is complete. */
+void gpu_remark(struct gen *g);
 
 #endif

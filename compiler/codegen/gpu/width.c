@@ -110,3 +110,31 @@ uint32_t gpu_proven_width(const struct gen *g, const struct ir_node *n, uint8_t 
         *why = *why ? *why : p.why;
     return p.width ? (uint32_t)p.width : 1;
 }
+
+/* The axis whose registers are the fastest in a view over `axes`. */
+static uint8_t fastest_axis(const struct gpu_layout *l, axis_set axes)
+{
+    for (uint32_t k = l->axis_count; k-- > 0;)
+        if (axes >> l->order[k] & 1 && l->axes[l->order[k]].regs > 1)
+            return l->order[k];
+    return IR_NO_AXIS;
+}
+
+uint32_t gpu_access_width(const struct gen *g, const struct gpu_layout *l, const struct ir_node *n,
+                          axis_set axes, uint32_t bytes, uint8_t *axis, const char **why)
+{
+    uint32_t most = bytes / (ir_elem_bits(g->f->tensors.data[n->attr.tensor].elem) / 8);
+    uint8_t fastest = fastest_axis(l, axes);
+    *axis = IR_NO_AXIS;
+    *why = NULL;
+    if (fastest == IR_NO_AXIS)
+        return 1;
+    uint32_t vector = l->axes[fastest].vector;
+    uint32_t width = gpu_proven_width(g, n, fastest, vector < most ? vector : most, why);
+    if (!*why && vector < most)
+        *why = arena_printf(&g->s->module, "%s goes in pieces of %u", g->f->axes.data[fastest].name,
+                            vector);
+    if (width > 1)
+        *axis = fastest;
+    return width;
+}

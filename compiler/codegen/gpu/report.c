@@ -1,0 +1,329 @@
+/* Layouts in words, for --emit=layout, and the same as remarks. */
+#include "codegen/gpu/assign.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+/* ---- texts ------------------------------------------------------------------------------------- */
+
+struct text {
+    struct arena *a;
+    VEC(char) bytes;
+};
+
+__attribute__((format(printf, 2, 3))) static void put(struct text *t, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    const char *words = arena_vprintf(t->a, format, args);
+    va_end(args);
+    for (; *words; words++)
+        vec_push(t->a, &t->bytes, *words);
+}
+
+static const char *whole_text(struct text *t)
+{
+    vec_push(t->a, &t->bytes, '\0');
+    return t->bytes.data;
+}
+
+/* ---- axes -------------------------------------------------------------------------------------- */
+
+static uint32_t source_size(const struct gpu_layout *l, uint8_t source)
+{
+    return source == GPU_LANE ? l->threads / l->warps : source == GPU_WARP ? l->warps : l->cluster;
+}
+
+static const char *source_name(uint8_t source)
+{
+    static const char *const names[] = {"register", "lane", "warp", "block"};
+    return names[source];
+}
+
+/* "8 * (lane / 4 % 8)" */
+static void put_digit(struct text *t, const struct gpu_layout *l, const struct gpu_digit *d,
+                      uint32_t below, uint32_t regs)
+{
+    bool reg = d->source == GPU_REG;
+    uint32_t divisor = reg ? below : d->divisor;
+    uint32_t size = reg ? regs : source_size(l, d->source);
+    bool divides = divisor > 1, wraps = divisor * d->count < size;
+    if (d->stride > 1)
+        put(t, "%u * %s", d->stride, divides || wraps ? "(" : "");
+    put(t, "%s", source_name(d->source));
+    if (divides)
+        put(t, " / %u", divisor);
+    if (wraps)
+        put(t, " %% %u", d->count);
+    if (d->stride > 1 && (divides || wraps))
+        put(t, ")");
+}
+
+static void put_sum(struct text *t, const struct gpu_layout *l, const struct gpu_axis_layout *x)
+{
+    uint32_t below = 1;
+    for (uint32_t i = 0; i < x->digit_count; i++) {
+        if (i)
+            put(t, " + ");
+        put_digit(t, l, &x->digits[i], below, x->regs);
+        if (x->digits[i].source == GPU_REG)
+            below *= x->digits[i].count;
+    }
+}
+
+static const char *kind_name(enum ir_axis_kind kind)
+{
+    switch (kind) {
+    case IR_AXIS_PROGRAM: return "one element a program";
+    case IR_AXIS_GRID: return "one tile a program";
+    case IR_AXIS_HELD: return "held";
+    case IR_AXIS_SWEPT: return "swept";
+    case IR_AXIS_PART: return "parts";
+    }
+    return "";
+}
+
+static void put_axis(struct text *t, const struct ir_func *f, const struct gpu_layout *l,
+                     uint32_t axis)
+{
+    const struct ir_axis *a = &f->axes.data[axis];
+    const struct gpu_axis_layout *x = &l->axes[axis];
+    put(t, "  %s: %s", a->name, kind_name(a->kind));
+    if (a->kind == IR_AXIS_PART)
+        put(t, " of %s", f->axes.data[a->parent].name);
+    if (a->kind != IR_AXIS_PROGRAM)
+        put(t, ", %" PRId64 " %s", a->tile, a->tile == 1 ? "element" : "elements");
+    if (x->digit_count) {
+        put(t, "; %s = ", a->name);
+        put_sum(t, l, x);
+    }
+    if (!x->exact)
+        put(t, "; room for %" PRIu64, x->cover);
+    put(t, "\n");
+}
+
+/* ---- accesses ---------------------------------------------------------------------------------- */
+
+static const char *access_name(struct session *s, const struct ir_func *f, const struct work *w)
+{
+    const struct ir_tensor *tensor = &f->tensors.data[w->tensor];
+    struct text t = {.a = &s->module};
+    put(&t, "%s[", tensor->name);
+    for (uint32_t d = 0; d < tensor->rank; d++) {
+        axis_set axes = w->node->operands[d]->type.axes;
+        put(&t, d ? ", " : "");
+        bool first = true;
+        for (uint32_t a = 0; a < f->axes.count; a++)
+            if (axes >> a & 1) {
+                put(&t, "%s%s", first ? "" : " ", f->axes.data[a].name);
+                first = false;
+            }
+        if (first)
+            put(&t, "%s", w->node->operands[d]->name ? w->node->operands[d]->name : ".");
+    }
+    put(&t, "]");
+    return whole_text(&t);
+}
+
+struct described {
+    uint8_t axis; /* along which vectors go; IR_NO_AXIS */
+    uint32_t bytes;
+    double instructions; /* of one thread */
+    const char *why;     /* not wider */
+};
+
+static struct described describe(const struct gen *g, const struct gpu_layout *l,
+                                 const struct schedule *s, const struct work *w)
+{
+    struct described d = {.axis = IR_NO_AXIS, .bytes = w->bytes};
+    struct gpu_view view = gpu_view(l, w->axes);
+    uint32_t width = gpu_access_width(g, l, w->node, w->axes, s->vector, &d.axis, &d.why);
+    d.bytes = width * w->bytes;
+    d.instructions = w->parts ? 1 : view.count / width;
+    return d;
+}
+
+static const char *access_word(const struct work *w)
+{
+    return w->node->op == IR_OP_load ? "loads" : w->node->op == IR_OP_store ? "stores" : "atomics";
+}
+
+/* "8 warps x 32 lanes x 8, repeat 5" along one axis. */
+static void put_spread(struct text *t, const struct gpu_axis_layout *x)
+{
+    uint32_t ranks = gpu_axis_count(x, GPU_RANK), warps = gpu_axis_count(x, GPU_WARP);
+    uint32_t lanes = gpu_axis_count(x, GPU_LANE);
+    if (ranks > 1)
+        put(t, "%u blocks x ", ranks);
+    if (warps > 1)
+        put(t, "%u warps x ", warps);
+    put(t, "%u %s x %u", lanes, lanes == 1 ? "lane" : "lanes", x->vector);
+    if (x->regs > x->vector)
+        put(t, ", repeat %u", x->regs / x->vector);
+}
+
+static const char *access_text(const struct gen *g, const struct gpu_layout *l,
+                               const struct schedule *s, const struct work *w)
+{
+    struct text t = {.a = &g->s->module};
+    struct described d = describe(g, l, s, w);
+    put(&t, "%s: %u-byte %s", access_name(g->s, g->f, w), d.bytes, access_word(w));
+    for (uint32_t k = g->f->axes.count; k-- > 0;) {
+        uint8_t a = l->order[k];
+        if (!(w->axes >> a & 1) || !l->axes[a].digit_count)
+            continue;
+        put(&t, "; %s ", g->f->axes.data[a].name);
+        put_spread(&t, &l->axes[a]);
+    }
+    if (d.why)
+        put(&t, " (not wider: %s)", d.why);
+    return whole_text(&t);
+}
+
+/* ---- sums -------------------------------------------------------------------------------------- */
+
+/* Bytes that one program moves, as far as ranges fill their tiles: outside loops, and in a round. */
+struct traffic {
+    double read, written, read_in_loops, written_in_loops;
+};
+
+static struct traffic count_traffic(const struct ir_func *f, const struct work_list *list)
+{
+    struct traffic t = {0};
+    for (uint32_t i = 0; i < list->items.count; i++) {
+        const struct work *w = &list->items.data[i];
+        if (w->kind != WORK_ACCESS)
+            continue;
+        double bytes = w->bytes;
+        for (uint32_t a = 0; a < f->axes.count; a++)
+            if (w->axes >> a & 1)
+                bytes *= (double)f->axes.data[a].tile;
+        double *sum = w->times > 1 ? w->writes ? &t.written_in_loops : &t.read_in_loops
+                      : w->writes  ? &t.written
+                                   : &t.read;
+        *sum += bytes;
+    }
+    return t;
+}
+
+static const char *traffic_text(struct session *s, const struct ir_func *f,
+                                const struct work_list *list)
+{
+    struct text t = {.a = &s->module};
+    struct traffic x = count_traffic(f, list);
+    put(&t, "a program reads %.0f bytes and writes %.0f", x.read, x.written);
+    if (x.read_in_loops + x.written_in_loops > 0)
+        put(&t, "; a round of its loops reads %.0f and writes %.0f", x.read_in_loops,
+            x.written_in_loops);
+    return whole_text(&t);
+}
+
+static void put_schedule(struct text *t, const struct schedule *s, const struct gpu_layout *l)
+{
+    put(t, "%u %s (%u threads)", s->num_warps, s->num_warps == 1 ? "warp" : "warps", l->threads);
+    if (s->cluster > 1)
+        put(t, ", clusters of %u blocks", s->cluster);
+    put(t, ", vectors of %u bytes", s->vector);
+    if (s->blocks_per_sm)
+        put(t, ", %u blocks on a multiprocessor", s->blocks_per_sm);
+    if (s->max_registers)
+        put(t, ", at most %u registers", s->max_registers);
+    if (s->hold || s->hold_registers)
+        put(t, ", holds %u bytes and %u vectors a thread", s->hold, s->hold_registers);
+    if (s->stages)
+        put(t, ", ring of %u stages", s->stages);
+    put(t, "%s%s", s->evict_last ? ", evict_last" : "", s->early_weights ? ", early_weights" : "");
+}
+
+/* ---- the report -------------------------------------------------------------------------------- */
+
+const char *gpu_report(struct gen *g, const struct schedule *schedule, const struct gpu_layout *l)
+{
+    struct text t = {.a = &g->s->module};
+    struct work_list work;
+    gpu_collect_work(g->s, g->f, &work);
+    put(&t, "kernel %s for %s:%s\n", g->f->name, g->target->target->name, g->target->cpu);
+    put(&t, "schedule\n  ");
+    put_schedule(&t, schedule, l);
+    put(&t, "\naxes\n");
+    for (uint32_t a = 0; a < g->f->axes.count; a++)
+        put_axis(&t, g->f, l, a);
+    put(&t, "accesses\n");
+    for (uint32_t i = 0; i < work.items.count; i++)
+        if (work.items.data[i].kind == WORK_ACCESS)
+            put(&t, "  %s\n", access_text(g, l, schedule, &work.items.data[i]));
+    put(&t, "estimates\n  %s\n", traffic_text(g->s, g->f, &work));
+    put(&t, "  about %u registers a thread\n", gpu_pressure(g->s, g->f, l));
+    return whole_text(&t);
+}
+
+/* ---- remarks ----------------------------------------------------------------------------------- */
+
+static void remark_guards(struct gen *g, const struct gpu_layout *l)
+{
+    for (uint32_t a = 0; a < g->f->axes.count; a++) {
+        const struct ir_axis *axis = &g->f->axes.data[a];
+        if (axis->kind == IR_AXIS_PROGRAM || axis->kind == IR_AXIS_PART || axis->tile == 1)
+            continue;
+        if (!axis->full)
+            diag_remark(g->s, axis->at, "%s is guarded: its last tile may stick out of its range",
+                        axis->name);
+        else if (!l->axes[a].exact)
+            diag_remark(g->s, axis->at,
+                        "%s is guarded: its tile of %" PRId64 " has a layout for %" PRIu64,
+                        axis->name, axis->tile, l->axes[a].cover);
+    }
+}
+
+/* Blocks that one multiprocessor can hold at once, by what limits them first. */
+static void remark_residency(struct gen *g)
+{
+    const struct facts *facts = &g->target->facts;
+    uint32_t threads = g->gpu->layout->threads, shared = g->gpu->shared_bytes;
+    uint32_t regs = gpu_pressure(g->s, g->f, g->gpu->layout);
+    uint32_t by_threads = facts->resident / threads;
+    uint32_t by_regs = facts->block_registers / (threads * (regs < 16 ? 16 : regs));
+    uint32_t by_shared = shared ? facts->shared_bytes / shared : by_threads;
+    uint32_t blocks = by_threads < by_regs ? by_threads : by_regs;
+    blocks = blocks < by_shared ? blocks : by_shared;
+    const char *limit = blocks == by_threads ? "threads"
+                        : blocks == by_regs  ? "registers"
+                                             : "shared memory";
+    diag_remark(g->s, g->f->at,
+                "about %u registers a thread, %u bytes of shared memory a block: %s allow %u %s "
+                "on a multiprocessor",
+                regs, shared, limit, blocks, blocks == 1 ? "block" : "blocks");
+}
+
+void gpu_remark(struct gen *g)
+{
+    const struct schedule *schedule = &g->gpu->schedule;
+    const struct gpu_layout *l = g->gpu->layout;
+    struct text t = {.a = &g->s->module};
+    struct work_list work;
+    if (!g->s->remarks)
+        return;
+    gpu_collect_work(g->s, g->f, &work);
+    put_schedule(&t, schedule, l);
+    diag_remark(g->s, g->f->at, "%s: %s", g->f->name, whole_text(&t));
+    for (uint32_t i = 0; i < work.items.count; i++)
+        if (work.items.data[i].kind == WORK_ACCESS)
+            diag_remark(g->s, work.items.data[i].node->at, "%s",
+                        access_text(g, l, schedule, &work.items.data[i]));
+    remark_guards(g, l);
+    diag_remark(g->s, g->f->at, "%s", traffic_text(g->s, g->f, &work));
+    remark_residency(g);
+}
+
+/* ---- emission ---------------------------------------------------------------------------------- */
+
+bool gen_gpu_layout(struct gen *g, bool drawing, struct codegen_result *out)
+{
+    struct schedule schedule;
+    struct gpu_layout layout;
+    if (!gpu_schedule(g, &schedule) || !gpu_assign(g, &schedule, &layout))
+        return false;
+    out->text = drawing ? gpu_drawing(g, &schedule, &layout) : gpu_report(g, &schedule, &layout);
+    return true;
+}
