@@ -3,11 +3,12 @@
 
 #include "cpu/cpu.h"
 #include "cuda/cuda.h"
+#include "simt/simt.h"
 
 #include <identity.h>
 
 /* The first one there is the default: the CPU, as long as the compiler has no target for GPUs. */
-static const struct rt_device_ops *const devices[] = {&rt_cpu, &rt_cuda, NULL};
+static const struct rt_device_ops *const devices[] = {&rt_cpu, &rt_cuda, &rt_simt, NULL};
 
 static const struct rt_compiler compiler = {
     .identity = LDSL_IDENTITY,
