@@ -25,7 +25,7 @@ static uint64_t numbers(const struct gen *g, enum gpu_digit_source source)
     return source == GPU_LANE ? g->target->facts.lanes : source == GPU_WARP ? l->warps : l->cluster;
 }
 
-static LLVMValueRef digit_value(struct gen *g, const struct gpu_digit *d)
+LLVMValueRef gpu_digit_value(struct gen *g, const struct gpu_digit *d)
 {
     LLVMValueRef x = number_of(g, (enum gpu_digit_source)d->source);
     if (d->divisor > 1)
@@ -42,7 +42,7 @@ static LLVMValueRef thread_offset(struct gen *g, const struct gpu_axis_layout *l
         const struct gpu_digit *d = &l->digits[i];
         if (d->source == GPU_REG)
             continue;
-        LLVMValueRef x = LLVMBuildMul(g->b, digit_value(g, d), constant(g, d->stride), "");
+        LLVMValueRef x = LLVMBuildMul(g->b, gpu_digit_value(g, d), constant(g, d->stride), "");
         sum = sum ? LLVMBuildAdd(g->b, sum, x, "") : x;
     }
     return sum;
@@ -68,7 +68,7 @@ static LLVMValueRef rest_of(struct gen *g, axis_set axes, enum gpu_digit_source 
             const struct gpu_digit *d = &l->digits[i];
             if (d->source != source)
                 continue;
-            LLVMValueRef x = LLVMBuildMul(g->b, digit_value(g, d), constant(g, d->divisor), "");
+            LLVMValueRef x = LLVMBuildMul(g->b, gpu_digit_value(g, d), constant(g, d->divisor), "");
             sum = sum ? LLVMBuildAdd(g->b, sum, x, "") : x;
             accounted *= d->count;
         }
