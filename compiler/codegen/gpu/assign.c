@@ -9,6 +9,7 @@
 #include <string.h>
 
 enum { MOST_REGS = 1024 }; /* of one value: more could not be compiled in reasonable time */
+#define APART 1.5          /* cost of accesses with gaps between those of neighbouring lanes */
 
 struct search {
     struct gen *g;
@@ -46,20 +47,33 @@ static uint32_t power_above(uint32_t n)
 
 /* ---- vectors ----------------------------------------------------------------------------------- */
 
+/* A vector that no access may take whole is worse than a narrow one: its pieces lie apart. */
 static double vector_cost(const struct search *s, uint8_t axis, uint32_t vector)
 {
     double cost = 0;
     for (uint32_t i = 0; i < s->work.items.count; i++) {
         const struct work *w = &s->work.items.data[i];
-        if (w->kind != WORK_ACCESS || w->fast != axis)
+        if (w->kind != WORK_ACCESS || w->fast == IR_NO_AXIS || s->like[w->fast] != axis)
             continue;
-        double bytes = w->times * w->bytes;
-        for (uint32_t a = 0; a < s->f->axes.count; a++)
-            if (w->axes & bit(a))
-                bytes *= tile_of(s, a);
-        cost += bytes * gpu_width_cost(vector * w->bytes);
+        uint32_t together = vector < w->proven ? vector : w->proven;
+        bool apart = together < vector && together * w->bytes < s->schedule->vector;
+        double width = gpu_width_cost((apart ? together : vector) * w->bytes);
+        cost += gpu_work_bytes(s->f, w) * width * (apart ? APART : 1);
     }
     return cost;
+}
+
+/* Is the axis one that much goes along, next to those it meets? Else its vectors would only be in
+ * the way: eight rows of a tile in one thread for the sake of one column of statistics. */
+static bool deserves_vectors(const struct search *s, uint8_t axis)
+{
+    double own = gpu_fast_bytes(s->f, &s->work, axis), most = 0;
+    for (uint32_t a = 0; a < s->f->axes.count; a++)
+        if (s->work.meets[axis] & bit(a)) {
+            double bytes = gpu_fast_bytes(s->f, &s->work, (uint8_t)a);
+            most = bytes > most ? bytes : most;
+        }
+    return own > 0 && own * 4 >= most;
 }
 
 /* The number of neighbours that suits most of the bytes: 8 for rows of 16-bit floats, though a few
@@ -68,6 +82,8 @@ static uint32_t choose_vector(const struct search *s, uint8_t axis)
 {
     uint32_t best = 1, most = power_above(tile_of(s, axis));
     double best_cost = vector_cost(s, axis, 1);
+    if (!deserves_vectors(s, axis))
+        return 1;
     for (uint32_t v = 2; v <= s->schedule->vector && v <= most; v *= 2) {
         double cost = vector_cost(s, axis, v);
         if (cost < best_cost) {
@@ -320,7 +336,7 @@ static bool check_size(struct search *s, const struct gpu_layout *l)
 static void begin(struct search *s)
 {
     const struct facts *facts = &s->g->target->facts;
-    gpu_collect_work(s->g->s, s->f, &s->work);
+    gpu_collect_work(s->g, &s->work);
     s->choice = (struct choice){.f = s->f,
                                 .lanes = facts->lanes,
                                 .warps = s->schedule->num_warps,

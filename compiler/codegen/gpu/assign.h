@@ -23,7 +23,7 @@ struct work {
     uint32_t bytes;   /* ACCESS: of an element; REDUCE: of all operands */
     axis_set reduced; /* REDUCE */
     uint8_t fast;     /* ACCESS: the axis whose neighbours are neighbours in memory; IR_NO_AXIS */
-    uint8_t tensor;   /* ACCESS */
+    uint32_t proven;  /* ACCESS: neighbours along it that surely go together */
     bool writes;      /* ACCESS */
     bool parts;       /* over a part axis: one element per thread along its parent */
     const struct ir_node *node; /* ACCESS */
@@ -35,9 +35,11 @@ struct work_list {
     axis_set laid_out; /* axes that have digits of their own */
 };
 
-/* What a function does; in the module arena. */
-void gpu_collect_work(struct session *s, const struct ir_func *f, struct work_list *out);
-/* Bytes that go by vectors along an axis, loops counted: how much it matters that they are wide. */
+/* What the function does; in the module arena. */
+void gpu_collect_work(const struct gen *g, struct work_list *out);
+/* Bytes that an access moves, loops counted. */
+double gpu_work_bytes(const struct ir_func *f, const struct work *w);
+/* Bytes that go by vectors along an axis: how much it matters that they are wide. */
 double gpu_fast_bytes(const struct ir_func *f, const struct work_list *list, uint8_t axis);
 
 struct axis_choice {

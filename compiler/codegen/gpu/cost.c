@@ -2,11 +2,11 @@
  * busy. Only comparisons matter, so the rates are round numbers of recent GPUs. */
 #include "codegen/gpu/assign.h"
 
-#define MEMORY_BYTES 20.0 /* a cycle, of one multiprocessor's share */
-#define CACHE_BYTES  64.0 /* first level */
+#define MEMORY_BYTES 20.0  /* a cycle, of one multiprocessor's share */
+#define CACHE_BYTES  128.0 /* first level */
 #define SHARED_BYTES 128.0
 #define ALU_LANES    128.0
-#define BARRIER      40.0
+#define BARRIER      100.0
 #define CLUSTER_WAIT 200.0
 #define ROOMY        160.0 /* registers that cost nothing */
 #define GUARDED      1.05  /* arithmetic where tiles stick out of the layout */
@@ -95,7 +95,8 @@ static double access_cost(const struct choice *c, const struct work *w)
         run = w->bytes * vector * x->lanes;
         run = run < all ? run : all;
     }
-    double width = vector * w->bytes > 16 ? 16 : vector * w->bytes;
+    double together = vector < w->proven ? vector : w->proven;
+    double width = together * w->bytes > 16 ? 16 : together * w->bytes;
     double instructions = regs * w->bytes / width * c->warps;
     double touched = regs * w->bytes * c->lanes * c->warps;
     return distinct_bytes(c, w) * scatter_cost(run, w->writes) / MEMORY_BYTES +

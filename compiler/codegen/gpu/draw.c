@@ -235,7 +235,7 @@ const char *gpu_drawing(struct gen *g, const struct schedule *schedule, const st
 {
     struct canvas body = {.a = &g->s->module, .width = 640}, page = {.a = &g->s->module};
     struct work_list work;
-    gpu_collect_work(g->s, g->f, &work);
+    gpu_collect_work(g, &work);
     put(&body, "<text x=\"%u\" y=\"20\" class=\"t\">%s: %u warps of %u lanes, a colour for each",
         MARGIN, g->f->name, schedule->num_warps, l->threads / l->warps);
     put(&body, "%s</text>\n",

@@ -107,7 +107,7 @@ static void put_axis(struct text *t, const struct ir_func *f, const struct gpu_l
 
 static const char *access_name(struct session *s, const struct ir_func *f, const struct work *w)
 {
-    const struct ir_tensor *tensor = &f->tensors.data[w->tensor];
+    const struct ir_tensor *tensor = &f->tensors.data[w->node->attr.tensor];
     struct text t = {.a = &s->module};
     put(&t, "%s[", tensor->name);
     for (uint32_t d = 0; d < tensor->rank; d++) {
@@ -163,8 +163,21 @@ static void put_spread(struct text *t, const struct gpu_axis_layout *x)
         put(t, ", repeat %u", x->regs / x->vector);
 }
 
+/* Is it worth a word that an access is narrow? */
+static bool matters(const struct ir_func *f, const struct work_list *list, const struct work *w)
+{
+    double most = 0;
+    for (uint32_t i = 0; i < list->items.count; i++)
+        if (list->items.data[i].kind == WORK_ACCESS) {
+            double bytes = gpu_work_bytes(f, &list->items.data[i]);
+            most = bytes > most ? bytes : most;
+        }
+    return gpu_work_bytes(f, w) * 16 >= most;
+}
+
 static const char *access_text(const struct gen *g, const struct gpu_layout *l,
-                               const struct schedule *s, const struct work *w)
+                               const struct schedule *s, const struct work_list *list,
+                               const struct work *w)
 {
     struct text t = {.a = &g->s->module};
     struct described d = describe(g, l, s, w);
@@ -176,7 +189,7 @@ static const char *access_text(const struct gen *g, const struct gpu_layout *l,
         put(&t, "; %s ", g->f->axes.data[a].name);
         put_spread(&t, &l->axes[a]);
     }
-    if (d.why)
+    if (d.why && matters(g->f, list, w))
         put(&t, " (not wider: %s)", d.why);
     return whole_text(&t);
 }
@@ -242,7 +255,7 @@ const char *gpu_report(struct gen *g, const struct schedule *schedule, const str
 {
     struct text t = {.a = &g->s->module};
     struct work_list work;
-    gpu_collect_work(g->s, g->f, &work);
+    gpu_collect_work(g, &work);
     put(&t, "kernel %s for %s:%s\n", g->f->name, g->target->target->name, g->target->cpu);
     put(&t, "schedule\n  ");
     put_schedule(&t, schedule, l);
@@ -252,7 +265,7 @@ const char *gpu_report(struct gen *g, const struct schedule *schedule, const str
     put(&t, "accesses\n");
     for (uint32_t i = 0; i < work.items.count; i++)
         if (work.items.data[i].kind == WORK_ACCESS)
-            put(&t, "  %s\n", access_text(g, l, schedule, &work.items.data[i]));
+            put(&t, "  %s\n", access_text(g, l, schedule, &work, &work.items.data[i]));
     put(&t, "estimates\n  %s\n", traffic_text(g->s, g->f, &work));
     put(&t, "  about %u registers a thread\n", gpu_pressure(g->s, g->f, l));
     return whole_text(&t);
@@ -304,13 +317,13 @@ void gpu_remark(struct gen *g)
     struct work_list work;
     if (!g->s->remarks)
         return;
-    gpu_collect_work(g->s, g->f, &work);
+    gpu_collect_work(g, &work);
     put_schedule(&t, schedule, l);
     diag_remark(g->s, g->f->at, "%s: %s", g->f->name, whole_text(&t));
     for (uint32_t i = 0; i < work.items.count; i++)
         if (work.items.data[i].kind == WORK_ACCESS)
             diag_remark(g->s, work.items.data[i].node->at, "%s",
-                        access_text(g, l, schedule, &work.items.data[i]));
+                        access_text(g, l, schedule, &work, &work.items.data[i]));
     remark_guards(g, l);
     diag_remark(g->s, g->f->at, "%s", traffic_text(g->s, g->f, &work));
     remark_residency(g);

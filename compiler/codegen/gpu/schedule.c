@@ -6,39 +6,33 @@
 
 /* ---- defaults that depend on the kernel -------------------------------------------------------- */
 
-struct reads {
-    uint32_t *count; /* by tensor: loads of it, those in a loop */
+/* Which tensors the sweeps read: by tensor, the number of the sweep that read it last. */
+struct sweeps {
+    uint32_t *reader;
+    uint32_t count;
+    bool again;
 };
 
-static void count_reads(const struct ir_block *b, struct reads *r)
+static void visit_reads(struct sweeps *s, const struct ir_block *b, uint32_t sweep)
 {
     for (const struct ir_node *n = b->first; n; n = n->next) {
-        if (n->op == IR_OP_load)
-            r->count[n->attr.tensor]++;
+        uint32_t inner = n->op == IR_OP_sweep && !sweep ? ++s->count : sweep;
+        if (n->op == IR_OP_load && sweep) {
+            uint32_t *reader = &s->reader[n->attr.tensor];
+            s->again |= *reader && *reader != sweep;
+            *reader = sweep;
+        }
         for (uint32_t i = 0; i < n->region_count; i++)
-            count_reads(n->regions[i], r);
+            visit_reads(s, n->regions[i], inner);
     }
 }
 
-static bool is_walked(const struct ir_func *f)
-{
-    for (uint32_t a = 0; a < f->axes.count; a++)
-        if (f->axes.data[a].kind == IR_AXIS_SWEPT)
-            return true;
-    return false;
-}
-
-/* A tensor that two sweeps read should be in the cache when it is read again. */
+/* What two sweeps read should be in the cache when it is read again. */
 static bool reads_again(struct gen *g)
 {
-    struct reads r = {arena_array(&g->s->module, uint32_t, g->f->tensors.count + 1)};
-    if (!is_walked(g->f))
-        return false;
-    count_reads(g->f->body, &r);
-    for (uint32_t t = 0; t < g->f->tensors.count; t++)
-        if (r.count[t] > 1)
-            return true;
-    return false;
+    struct sweeps s = {arena_array(&g->s->module, uint32_t, g->f->tensors.count + 1), 0, false};
+    visit_reads(&s, g->f->body, 0);
+    return s.again;
 }
 
 /* Weights read early wait in registers: worth it for up to four vectors per thread. */

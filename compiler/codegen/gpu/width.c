@@ -129,11 +129,13 @@ uint32_t gpu_access_width(const struct gen *g, const struct gpu_layout *l, const
     *why = NULL;
     if (fastest == IR_NO_AXIS)
         return 1;
+    uint32_t width = gpu_proven_width(g, n, fastest, most, why);
     uint32_t vector = l->axes[fastest].vector;
-    uint32_t width = gpu_proven_width(g, n, fastest, vector < most ? vector : most, why);
-    if (!*why && vector < most)
+    if (!*why && vector < width)
         *why = arena_printf(&g->s->module, "%s goes in pieces of %u", g->f->axes.data[fastest].name,
                             vector);
+    while (width > vector)
+        width /= 2;
     if (width > 1)
         *axis = fastest;
     return width;

@@ -3,9 +3,14 @@
 
 #include <string.h>
 
-enum { ROUNDS = 8, MAX_ROUNDS = 64 }; /* of a loop, as far as anybody knows */
+enum {
+    ROUNDS = 8, /* of a loop, as far as anybody knows */
+    MAX_ROUNDS = 64,
+    MOST_BYTES = 16 /* of one access */
+};
 
 struct collector {
+    const struct gen *g;
     struct session *s;
     const struct ir_func *f;
     struct work_list *out;
@@ -74,9 +79,12 @@ static void add_access(struct collector *c, const struct ir_node *n, double time
                      .times = times,
                      .bytes = (ir_elem_bits(t->elem) + 7) / 8,
                      .fast = fast_axis(c->f, n),
-                     .tensor = n->attr.tensor,
+                     .proven = 1,
                      .writes = n->op != IR_OP_load,
                      .node = n};
+    const char *why;
+    if (w.fast != IR_NO_AXIS)
+        w.proven = gpu_proven_width(c->g, n, w.fast, MOST_BYTES / w.bytes, &why);
     w.axes = whole(c->f, axes, &w.parts);
     vec_push(&c->s->module, &c->out->items, w);
 }
@@ -135,9 +143,10 @@ static void collect(struct collector *c, const struct ir_block *b, double times)
         collect_node(c, n, times);
 }
 
-void gpu_collect_work(struct session *s, const struct ir_func *f, struct work_list *out)
+void gpu_collect_work(const struct gen *g, struct work_list *out)
 {
-    struct collector c = {s, f, out};
+    const struct ir_func *f = g->f;
+    struct collector c = {g, g->s, f, out};
     *out = (struct work_list){0};
     gpu_axes_meeting(f, out->meets);
     for (uint32_t a = 0; a < f->axes.count; a++) {
@@ -148,18 +157,20 @@ void gpu_collect_work(struct session *s, const struct ir_func *f, struct work_li
     collect(&c, f->body, 1);
 }
 
+double gpu_work_bytes(const struct ir_func *f, const struct work *w)
+{
+    double bytes = w->times * w->bytes;
+    for (uint32_t a = 0; a < f->axes.count; a++)
+        if (w->axes & bit(a))
+            bytes *= (double)f->axes.data[a].tile;
+    return bytes;
+}
+
 double gpu_fast_bytes(const struct ir_func *f, const struct work_list *list, uint8_t axis)
 {
     double sum = 0;
-    for (uint32_t i = 0; i < list->items.count; i++) {
-        const struct work *w = &list->items.data[i];
-        if (w->kind != WORK_ACCESS || w->fast != axis)
-            continue;
-        double bytes = w->times * w->bytes;
-        for (uint32_t a = 0; a < f->axes.count; a++)
-            if (w->axes & bit(a))
-                bytes *= (double)f->axes.data[a].tile;
-        sum += bytes;
-    }
+    for (uint32_t i = 0; i < list->items.count; i++)
+        if (list->items.data[i].kind == WORK_ACCESS && list->items.data[i].fast == axis)
+            sum += gpu_work_bytes(f, &list->items.data[i]);
     return sum;
 }
