@@ -18,6 +18,9 @@ struct builtin_file {
 
 extern const struct builtin_file builtin_files[];
 
+/* The texts of kernels.ldsl/tuned behind each other: records.h says what they are. */
+extern const char builtin_records[];
+
 /* The file with this path, with or without BUILTIN_ROOT, or NULL. */
 const struct builtin_file *builtin_find(const char *path);
 

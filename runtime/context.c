@@ -1,5 +1,6 @@
 /* Contexts: an open device, someone to tell, a compile cache. */
 #include "internal.h"
+#include "tuned.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -47,11 +48,14 @@ enum ldsl_status ldsl_context_create(ldsl_context **out, const char *device,
     ctx->check = options->check;
     ctx->line_info = options->line_info;
     ctx->round_bias = options->round_bias;
+    ctx->tune_first_use = options->tune_first_use && !options->records_read_only;
 
     enum ldsl_status status = open_device(ctx, device, options->threads);
     if (!status && !options->no_cache)
         status =
             rt_cache_create(&ctx->cache, options->cache_path, options->cache_bytes, &ctx->sink);
+    if (!status)
+        status = rt_tuning_create(&ctx->tuning, options, &ctx->sink);
     if (status) {
         ldsl_context_destroy(ctx);
         return status;
@@ -64,6 +68,7 @@ void ldsl_context_destroy(ldsl_context *ctx)
 {
     if (!ctx)
         return;
+    rt_tuning_destroy(ctx->tuning);
     rt_cache_destroy(ctx->cache);
     if (ctx->device)
         ctx->ops->close(ctx->device);

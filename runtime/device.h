@@ -23,6 +23,7 @@ struct rt_device_info {
     char target[64];       /* what to compile for: "cpu:native", "nvptx:sm_90a" */
     char identity[512];    /* all of the processor that compiled code depends on, for cache keys */
     char description[160]; /* for people: processor, cores, memory */
+    char model[96];        /* what tuning records are filed under: "NVIDIA H200"; "": the target */
     int64_t sm_count;      /* processors that run programs at once; CPU: threads */
     int64_t smem;          /* shared memory a program may use, bytes; CPU: 0 */
     int64_t cc;            /* compute capability times ten (90); CPU: 0 */
@@ -57,11 +58,17 @@ struct rt_device_ops {
     enum ldsl_status (*copy)(void *device, uint64_t to, uint64_t from, size_t bytes, void *stream);
     enum ldsl_status (*zero)(void *device, uint64_t to, size_t bytes, void *stream);
 
+    /* (optional) Compiles the artifact of a kernel further, as far as it can be done in advance for
+     * this very device: what the compile cache keeps. It is as loadable as the one it came from. */
+    enum ldsl_status (*translate)(void *device, ldsl_artifact **out, const ldsl_artifact *artifact);
+
     /* Makes a kernel artifact ready to launch. Afterwards launching needs no memory: what the
      * kernel wants (CPU: tile memory of each worker) is reserved here. The artifact outlives the
      * kernel. */
     enum ldsl_status (*load)(void *device, void **kernel, const ldsl_artifact *artifact);
     void (*unload)(void *device, void *kernel);
+    /* (optional) What the loaded kernel takes: fills registers and spill_bytes. */
+    void (*resources)(void *device, const void *kernel, struct ldsl_kernel_info *info);
 
     /* Runs programs 0 .. programs - 1 (programs > 0). Slots are as struct ldsl_slot says and are
      * copied or used up before the return. Allocates nothing, never synchronises, takes no lock
@@ -75,6 +82,12 @@ struct rt_device_ops {
      * sticky (a GPU after an illegal address), every later call fails with the same text, which
      * says that the process must start anew. */
     enum ldsl_status (*synchronize)(void *device, void *stream);
+
+    /* (optional) As ldsl_device_time, on a stream of its own: captures `work` as a graph, and replays
+     * it `count` times, each after what `before` (may be NULL) enqueues. */
+    enum ldsl_status (*time)(void *device, enum ldsl_status (*before)(void *user, void *stream),
+                             enum ldsl_status (*work)(void *user, void *stream), void *user,
+                             double *seconds, uint32_t count);
 };
 
 /* ---- the registry: registry.c ------------------------------------------------------------------

@@ -21,4 +21,5 @@ const struct rt_edition rt_edition = {
     .devices = devices,
     .compiler = &compiler,
     .builtins = builtin_files,
+    .records = builtin_records,
 };

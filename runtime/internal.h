@@ -7,6 +7,9 @@
  *     cache.c     compiled artifacts on disk         workspace.c  lays scratch tensors out
  *     registry.c  the devices of this build          ops.c        what operators look like
  *     error.c     how failures are told              buffer.c     memory for those who have none
+ *     tuned.c     launches as tuning knows them      records.c    tuning records
+ *     search.c    what to try next                   tune.c       tuning before the first use
+ *     measure.c   timing on the device
  *
  * The same sources make two libraries. libldsl_rt launches what is compiled; libldsl adds the
  * compiler, the CPU device and the built-in operators. What differs is one constant, rt_edition,
@@ -39,6 +42,7 @@ struct rt_edition {
     const struct rt_device_ops *const *devices; /* the best first; NULL ends the list */
     const struct rt_compiler *compiler;         /* NULL: cannot compile */
     const struct builtin_file *builtins;        /* NULL: none */
+    const char *records;                        /* tuning records; NULL: none */
 };
 extern const struct rt_edition rt_edition;
 
@@ -79,13 +83,16 @@ void rt_recorder_init(struct rt_recorder *recorder, const struct ldsl_sink *next
  */
 
 struct rt_cache;
+struct rt_tuning;
 
 struct ldsl_context {
     const struct rt_device_ops *ops;
     void *device;
     struct rt_device_info info;
     struct ldsl_sink sink;
-    struct rt_cache *cache; /* NULL: no compile cache */
+    struct rt_cache *cache;   /* NULL: no compile cache */
+    struct rt_tuning *tuning; /* NULL: no tuning records */
+    bool tune_first_use;
     bool no_compile;
     bool check;
     bool line_info;

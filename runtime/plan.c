@@ -1,4 +1,7 @@
 /* Preparing plans, and what may be asked of them. */
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 #include "plan.h"
 
 #include <stdlib.h>
@@ -167,8 +170,10 @@ void ldsl_plan_destroy(ldsl_plan *plan)
 {
     if (!plan)
         return;
-    for (uint32_t i = 0; i < plan->steps.count; i++)
+    for (uint32_t i = 0; i < plan->steps.count; i++) {
         free(plan->steps.data[i].variant);
+        rt_tuned_destroy(plan->steps.data[i].tuned);
+    }
     free(plan->tensors.data);
     free(plan->steps.data);
     free(plan->slots.data);
@@ -224,4 +229,46 @@ const char *ldsl_plan_launch_variant(const ldsl_plan *plan, uint32_t i)
 {
     const struct rt_step *step = find_launch(plan, i);
     return step ? step->variant : NULL;
+}
+
+/* ---- tuning ------------------------------------------------------------------------------------ */
+
+bool ldsl_plan_tunable(const ldsl_plan *plan, uint32_t launch, uint32_t i, ldsl_tunable *out)
+{
+    const struct rt_step *step = find_launch(plan, launch);
+    if (!step || !out || i >= step->tuned->tunable_count)
+        return false;
+    *out = step->tuned->tunables[i];
+    return true;
+}
+
+bool ldsl_plan_record(const ldsl_plan *plan, uint32_t launch, ldsl_record *out)
+{
+    const struct rt_step *step = find_launch(plan, launch);
+    if (step && out)
+        rt_tuned_record(plan->lib->ctx, step->tuned, out);
+    return step && out;
+}
+
+bool ldsl_plan_is_tuned(const ldsl_plan *plan, uint32_t launch)
+{
+    const struct rt_step *step = find_launch(plan, launch);
+    return step && step->tuned->from_record;
+}
+
+uint64_t ldsl_plan_code(const ldsl_plan *plan)
+{
+    uint64_t code = 0;
+    for (uint32_t i = 0; plan && i < plan->steps.count; i++) {
+        const struct rt_step *step = &plan->steps.data[i];
+        if (step->kind != RT_STEP_KERNEL)
+            continue;
+        const struct ldsl_kernel_info *info = &step->kernel->info;
+        const uint64_t numbers[] = {code, step->programs, info->block_threads, info->cluster,
+                                    info->shared_bytes};
+        size_t bytes;
+        const void *image = ldsl_artifact_data(step->kernel->artifact, &bytes);
+        code = XXH3_64bits_withSeed(image, bytes, XXH3_64bits(numbers, sizeof numbers));
+    }
+    return code;
 }

@@ -8,7 +8,7 @@
 #ifndef RUNTIME_PLAN_H
 #define RUNTIME_PLAN_H
 
-#include "schedule.h"
+#include "tuned.h"
 
 /* Where a tensor's bytes are. Sources below RT_SCRATCH are the plan's tensors. */
 #define RT_SCRATCH   0x80000000u /* + number of the scratch tensor; only while a plan is made */
@@ -27,6 +27,7 @@ struct rt_step {
     const struct rt_kernel *kernel;
     const char *name; /* in the module image */
     char *variant;
+    struct rt_tuned *tuned;
     uint32_t slots, slot_count;    /* into the plan's slots */
     uint32_t patches, patch_count; /* into the plan's patches */
     uint64_t programs;

@@ -148,7 +148,8 @@ static enum ldsl_status fill_slots(struct rt_expansion *x, const struct rt_call 
 }
 
 static enum ldsl_status emit_launch(struct rt_expansion *x, struct rt_launch *l,
-                                    struct rt_text *bindings, uint64_t programs)
+                                    struct rt_text *bindings, struct rt_tuned **tuned,
+                                    uint64_t programs)
 {
     struct rt_step step = {.kind = RT_STEP_KERNEL,
                            .name = rt_module_text(x->m, l->kernel->name),
@@ -161,8 +162,10 @@ static enum ldsl_status emit_launch(struct rt_expansion *x, struct rt_launch *l,
         status = rt_nomem(rt_expansion_sink(x));
     if (status)
         return status;
-    step.variant = bindings->data; /* the plan's from here on */
+    step.variant = bindings->data; /* the plan's from here on, both */
     bindings->data = NULL;
+    step.tuned = *tuned;
+    *tuned = NULL;
     x->plan->steps.data[x->plan->steps.count++] = step;
     return LDSL_OK;
 }
@@ -188,25 +191,50 @@ static enum ldsl_status eval_pins(const struct rt_expansion *x, const struct rt_
     return LDSL_OK;
 }
 
+/* Chooses by what was asked for and recorded; *tuned gets what tuning wants to know of it. */
+static enum ldsl_status choose(const struct rt_expansion *x, struct rt_settings *pins,
+                               struct rt_launch *l, struct rt_tuned *tuned,
+                               struct rt_text *bindings, uint64_t *programs)
+{
+    struct rt_settings recorded = {0};
+    struct rt_sources sources = {
+        {pins, x->asked}
+    };
+    size_t length = bindings->length;
+    char *text = rt_tuning_find(x->plan->lib->ctx, tuned);
+    /* A damaged record is as good as none. */
+    if (text && rt_settings_parse(&recorded, text, NULL) == LDSL_OK)
+        sources.from[RT_RECORDED] = &recorded;
+    tuned->from_record = sources.from[RT_RECORDED] != NULL;
+    enum ldsl_status status = rt_schedule(l, &sources, bindings, programs);
+    tuned->wants_tuning =
+        tuned->tunable_count && !tuned->from_record && !pins->count && !x->asked->count;
+    if (!status && !rt_tuned_finish(tuned, l, bindings->data + length))
+        status = rt_nomem(rt_expansion_sink(x));
+    free(recorded.list);
+    free(text);
+    return status;
+}
+
 static enum ldsl_status schedule_and_emit(struct rt_expansion *x, const struct rt_body *f,
                                           const struct ldsl_module_stmt *s, struct rt_launch *l)
 {
     struct rt_settings pins;
     struct rt_text bindings = {0};
+    struct rt_tuned *tuned = NULL;
     uint64_t programs = 0;
     enum ldsl_status status = eval_pins(x, f, s->second, &pins);
     if (!status)
         status = rt_schedule_variant(l, &bindings);
-    if (!status)
-        status = rt_schedule(l,
-                             &(struct rt_sources){
-                                 {&pins, x->asked}
-        },
-                             &bindings, &programs);
+    if (!status) {
+        tuned = rt_tuned_create(l, bindings.data, f->call, f->op);
+        status = tuned ? choose(x, &pins, l, tuned, &bindings, &programs) : LDSL_NOMEM;
+    }
     if (!status)
         status = note_uses(x, f, s->line, &l->call);
     if (!status && programs)
-        status = emit_launch(x, l, &bindings, programs);
+        status = emit_launch(x, l, &bindings, &tuned, programs);
+    rt_tuned_destroy(tuned);
     free(bindings.data);
     free(pins.list);
     return status;

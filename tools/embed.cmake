@@ -1,4 +1,5 @@
-# Writes OUT: the texts of FILES (relative to ROOT) as C arrays, and one table of them.
+# Writes OUT: the texts of FILES (relative to ROOT) as C arrays, and one table of them; and the texts of
+# RECORDS behind each other.
 set(text "/* Generated from kernels.ldsl/ by tools/embed.cmake. */\n#include \"builtin.h\"\n\n")
 set(table "")
 set(i 0)
@@ -10,4 +11,11 @@ foreach(file IN LISTS FILES)
     math(EXPR i "${i} + 1")
 endforeach()
 string(APPEND text "\nconst struct builtin_file builtin_files[] = {\n${table}    {0, 0, 0},\n};\n")
+set(bytes "")
+foreach(file IN LISTS RECORDS)
+    file(READ ${ROOT}/${file} hex HEX)
+    string(REGEX REPLACE "(..)" "0x\\1," some "${hex}")
+    string(APPEND bytes "${some}")
+endforeach()
+string(APPEND text "\nconst char builtin_records[] = {${bytes}0};\n")
 file(WRITE ${OUT} "${text}")

@@ -9,6 +9,8 @@
 #include <ldsl/dtype.h>
 #include <ldsl/ops.h>
 #include <ldsl/runtime.h>
+#include <ldsl/schedule.h>
 #include <ldsl/status.h>
+#include <ldsl/tune.h>
 
 #endif

@@ -46,6 +46,13 @@ typedef struct ldsl_context_options {
     bool line_info;   /* kernels carry the lines of their source, for debuggers */
     int round_bias;   /* ldsl_options.round_bias for all kernels: for references only */
     uint32_t threads; /* CPU: worker threads; 0: one per core */
+
+    /* Tuning: see ldsl/tune.h. */
+    const char *records_path; /* the user's records; NULL: ldsl_records_path */
+    bool no_records;          /* neither those nor the library's: defaults */
+    bool records_read_only;   /* never tune or write: all processes of a job then choose the same */
+    bool tune_first_use; /* preparing a plan for which there is no record tunes it first: takes about
+                            a second, memory for its tensors, and the device for itself */
 } ldsl_context_options;
 
 /* device: "cpu", "cuda", "cuda:1", "simt"; NULL: the best there is. options may be NULL; they and

@@ -101,6 +101,7 @@ static void describe(void *device, struct rt_device_info *info)
     loader_describe(cpu, sizeof cpu, info->identity, sizeof info->identity);
     processor_name(name, sizeof name, cpu);
     snprintf(info->name, sizeof info->name, "cpu");
+    snprintf(info->model, sizeof info->model, "%s", name);
     snprintf(info->target, sizeof info->target, "cpu:native");
     double gib = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE) / (1 << 30);
     snprintf(info->description, sizeof info->description, "%.70s (%.40s), %u threads, %.0f GiB",
