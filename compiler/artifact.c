@@ -126,6 +126,27 @@ ldsl_artifact *artifact_create(const struct artifact_parts *p)
     return a;
 }
 
+enum ldsl_status ldsl_artifact_with_code(ldsl_artifact **out, const ldsl_artifact *from,
+                                         const void *code, size_t code_bytes)
+{
+    if (!out)
+        return LDSL_ARGUMENT;
+    *out = NULL;
+    if (!from || !code || code_bytes > SIZE_MAX / 2)
+        return LDSL_ARGUMENT;
+    size_t bytes = align_up(from->data_offset + code_bytes + 1);
+    ldsl_artifact *a = calloc(1, bytes);
+    if (!a)
+        return LDSL_NOMEM;
+    memcpy(a, from, from->data_offset);
+    memcpy((char *)a + a->data_offset, code, code_bytes);
+    a->bytes = bytes;
+    a->data_bytes = code_bytes;
+    a->checksum = checksum_of(a);
+    *out = a;
+    return LDSL_OK;
+}
+
 /* ---- reading ---------------------------------------------------------------------------------- */
 
 static bool table_fits(const ldsl_artifact *a, uint64_t offset, uint64_t count, uint64_t size,

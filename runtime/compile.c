@@ -116,6 +116,18 @@ static enum ldsl_status refuse(const ldsl_options *options, const struct ldsl_si
                          options->target);
 }
 
+/* What the device's driver would do at each loading is done once, for the cache. */
+static enum ldsl_status translate(ldsl_artifact **artifact, struct ldsl_context *ctx)
+{
+    ldsl_artifact *made = NULL, *from = *artifact;
+    if (!ctx->ops->translate)
+        return LDSL_OK;
+    enum ldsl_status status = ctx->ops->translate(ctx->device, &made, from);
+    ldsl_artifact_free(from);
+    *artifact = made;
+    return status;
+}
+
 static enum ldsl_status compile(ldsl_artifact **out, struct ldsl_context *ctx,
                                 const ldsl_source *source, const ldsl_options *options,
                                 const char *identity, const struct ldsl_sink *sink)
@@ -135,6 +147,8 @@ static enum ldsl_status compile(ldsl_artifact **out, struct ldsl_context *ctx,
     if (ctx->no_compile && options->emit == LDSL_EMIT_IMAGE)
         return refuse(options, sink);
     enum ldsl_status status = rt_edition.compiler->compile(out, source, options, sink);
+    if (!status && cached && options->emit == LDSL_EMIT_IMAGE)
+        status = translate(out, ctx);
     if (!status && cached)
         put(ctx, &key, content, source, options, *out);
     return status;
@@ -161,7 +175,8 @@ enum ldsl_status rt_compile_cached(ldsl_artifact **out, struct ldsl_context *ctx
     struct rt_recorder recorder;
     rt_recorder_init(&recorder, &ctx->sink);
     enum ldsl_status status = compile(out, ctx, source, &options, identity, &recorder.sink);
-    if (status && !recorder.failed)
+    bool told = recorder.failed || status == LDSL_DEVICE; /* the device itself tells its failures */
+    if (status && !told)
         return rt_error(&ctx->sink, status, "compiling '%s' failed: %s", source->path,
                         ldsl_status_name(status));
     return status;

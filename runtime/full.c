@@ -7,8 +7,8 @@
 
 #include <identity.h>
 
-/* The first one there is the default: the CPU, as long as the compiler has no target for GPUs. */
-static const struct rt_device_ops *const devices[] = {&rt_cpu, &rt_cuda, &rt_simt, NULL};
+/* The first one there is the default: a GPU, or else the CPU. */
+static const struct rt_device_ops *const devices[] = {&rt_cuda, &rt_cpu, &rt_simt, NULL};
 
 static const struct rt_compiler compiler = {
     .identity = LDSL_IDENTITY,

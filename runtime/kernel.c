@@ -115,6 +115,8 @@ static enum ldsl_status make_kernel(struct rt_kernel *kernel, struct ldsl_librar
         status = rt_error(&ctx->sink, LDSL_INTERNAL, "compiling kernel '%s' made no kernel", name);
     else
         status = ctx->ops->load(ctx->device, &kernel->handle, kernel->artifact);
+    if (!status && ctx->ops->resources)
+        ctx->ops->resources(ctx->device, kernel->handle, &kernel->info);
     if (status) {
         ldsl_artifact_free(kernel->artifact);
         kernel->artifact = NULL;

@@ -67,6 +67,10 @@ LDSL_API bool ldsl_artifact_kernel(const ldsl_artifact *a, struct ldsl_kernel_in
 LDSL_API const void *ldsl_artifact_bytes(const ldsl_artifact *a, size_t *bytes);
 LDSL_API enum ldsl_status ldsl_artifact_read(ldsl_artifact **out, const void *data, size_t bytes);
 
+/* The same with other machine code: what a driver made of it. */
+LDSL_API enum ldsl_status ldsl_artifact_with_code(ldsl_artifact **out, const ldsl_artifact *a,
+                                                  const void *code, size_t bytes);
+
 LDSL_API void ldsl_artifact_free(ldsl_artifact *a); /* NULL is fine */
 
 #ifdef __cplusplus

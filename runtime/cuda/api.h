@@ -17,6 +17,10 @@ typedef struct cu_context_s *cu_context;
 typedef struct cu_module_s *cu_module;
 typedef struct cu_function_s *cu_function;
 typedef struct cu_stream_s *cu_stream;
+typedef struct cu_event_s *cu_event;
+typedef struct cu_graph_s *cu_graph;
+typedef struct cu_graph_exec_s *cu_graph_exec;
+typedef struct cu_link_s *cu_link;
 
 enum { /* CUresult */
        CU_SUCCESS = 0,
@@ -57,7 +61,29 @@ enum { /* CUjit_option */
        CU_JIT_INFO_LOG_BUFFER = 3,
        CU_JIT_INFO_LOG_BUFFER_SIZE_BYTES = 4,
        CU_JIT_ERROR_LOG_BUFFER = 5,
-       CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES = 6
+       CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES = 6,
+       CU_JIT_GENERATE_LINE_INFO = 13
+};
+
+enum { CU_JIT_INPUT_PTX = 1 };                    /* CUjitInputType */
+enum { CU_STREAM_NON_BLOCKING = 1 };              /* CUstream_flags */
+enum { CU_STREAM_CAPTURE_MODE_THREAD_LOCAL = 1 }; /* CUstreamCaptureMode */
+
+enum { /* CUlaunchAttributeID */
+       CU_LAUNCH_CLUSTER_DIMENSION = 4,
+       CU_LAUNCH_PROGRAMMATIC_STREAM_SERIALIZATION = 6
+};
+
+struct cu_launch_attribute { /* CUlaunchAttribute */
+    int id;
+    char unused[4];
+    union {
+        char bytes[64];
+        struct {
+            unsigned x, y, z;
+        } cluster;
+        int allowed;
+    } value;
 };
 
 struct cu_launch_config { /* CUlaunchConfig */
@@ -65,7 +91,7 @@ struct cu_launch_config { /* CUlaunchConfig */
     unsigned block_x, block_y, block_z;
     unsigned shared_bytes;
     cu_stream stream;
-    void *attributes;
+    const struct cu_launch_attribute *attributes;
     unsigned attribute_count;
 };
 

@@ -105,6 +105,14 @@ static enum ldsl_status open_device(void **out, const struct rt_device_options *
     return cuda_open(out, &api, options);
 }
 
+/* What to compile for. The fastest instructions of 9.0 are in a dialect for that one alone; newer GPUs
+ * run the common one. */
+static void describe_target(const struct cuda_device *d, char *target, size_t size)
+{
+    int cc = d->cc == 87 || d->cc == 88 ? 86 : d->cc > 90 ? 90 : d->cc;
+    snprintf(target, size, "nvptx:sm_%d%s", cc, d->cc == 90 ? "a" : "");
+}
+
 static void describe(void *device, struct rt_device_info *info)
 {
     const struct cuda_device *d = device;
@@ -116,9 +124,10 @@ static void describe(void *device, struct rt_device_info *info)
         .is_gpu = true,
     };
     snprintf(info->name, sizeof info->name, "cuda:%u", d->number);
-    /* From 9.0 on the fastest instructions are in the dialect of the one architecture. */
-    snprintf(info->target, sizeof info->target, "nvptx:sm_%d%s", d->cc, d->cc >= 90 ? "a" : "");
-    snprintf(info->identity, sizeof info->identity, "%s", info->target);
+    describe_target(d, info->target, sizeof info->target);
+    snprintf(info->model, sizeof info->model, "%s", d->name);
+    snprintf(info->identity, sizeof info->identity, "%s on sm_%d, CUDA %d", info->target, d->cc,
+             d->driver);
     snprintf(info->description, sizeof info->description,
              "%.70s (compute capability %d.%d), %d multiprocessors, %.0f GiB, CUDA %d.%d", d->name,
              d->cc / 10, d->cc % 10, d->sm_count, (double)d->memory / (1 << 30), d->driver / 1000,
@@ -220,8 +229,11 @@ const struct rt_device_ops rt_cuda = {
     .download = download,
     .copy = copy,
     .zero = zero,
+    .translate = cuda_translate,
     .load = cuda_load,
     .unload = cuda_unload,
+    .resources = cuda_resources,
     .launch = cuda_launch,
     .synchronize = synchronize,
+    .time = cuda_time,
 };

@@ -61,6 +61,18 @@ enum ldsl_status cuda_enter(struct cuda_device *d)
     return CUDA_CALL(d, cuCtxPushCurrent_v2, d->context);
 }
 
+enum ldsl_status cuda_enter_quickly(struct cuda_device *d, bool *entered)
+{
+    cu_context current = NULL;
+    *entered = false;
+    if (!atomic_load(&d->lost) && d->api.cuCtxGetCurrent(&current) == CU_SUCCESS &&
+        current == d->context)
+        return LDSL_OK;
+    enum ldsl_status status = cuda_enter(d);
+    *entered = status == LDSL_OK;
+    return status;
+}
+
 void cuda_leave(struct cuda_device *d)
 {
     cu_context popped;

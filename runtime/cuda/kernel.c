@@ -10,8 +10,7 @@
 enum {
     SLOTS_MAX = 512,            /* 4096 bytes of parameters: what every GPU takes */
     SHARED_DEFAULT = 48 * 1024, /* more must be asked for */
-    PROGRAMS_MAX = INT32_MAX,   /* blocks along x */
-    LOG_BYTES = 4096
+    BLOCKS_MAX = INT32_MAX      /* along x */
 };
 
 struct kernel {
@@ -19,6 +18,8 @@ struct kernel {
     cu_function function;
     struct cuda_resources resources;
     struct ldsl_kernel_info info;
+    struct cu_launch_attribute attributes[2];
+    unsigned attribute_count;
 };
 
 const struct cuda_resources *cuda_kernel_resources(const void *kernel)
@@ -26,53 +27,26 @@ const struct cuda_resources *cuda_kernel_resources(const void *kernel)
     return &((const struct kernel *)kernel)->resources;
 }
 
-/* ---- loading ----------------------------------------------------------------------------------- */
-
-/* What the driver's compiler of PTX wrote. */
-struct jit_log {
-    char error[LOG_BYTES], info[LOG_BYTES];
-};
-
-/* One line without the padding and the newline at its end. */
-static const char *flatten(char *log)
+/* Local memory is what did not fit into registers: kernels of ours have no arrays in it. */
+void cuda_resources(void *device, const void *kernel, struct ldsl_kernel_info *info)
 {
-    size_t length = strlen(log);
-    while (length && (unsigned char)log[length - 1] <= ' ')
-        log[--length] = '\0';
-    for (char *c = log; *c; c++)
-        if ((unsigned char)*c < ' ')
-            *c = ' ';
-    return log;
+    const struct cuda_resources *r = cuda_kernel_resources(kernel);
+    (void)device;
+    info->registers = (uint32_t)r->registers;
+    info->spill_bytes = (uint32_t)r->local_bytes;
 }
+
+/* ---- loading ----------------------------------------------------------------------------------- */
 
 static enum ldsl_status load_module(struct cuda_device *d, struct kernel *k, const void *image)
 {
-    struct jit_log log = {.error = "", .info = ""};
-    int options[] = {CU_JIT_ERROR_LOG_BUFFER, CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES,
-                     CU_JIT_INFO_LOG_BUFFER, CU_JIT_INFO_LOG_BUFFER_SIZE_BYTES};
-    /* The driver reads sizes from the pointers' own values. */
-    void *size = (void *)(uintptr_t)(LOG_BYTES - 1);
-    void *values[] = {log.error, size, log.info, size};
-    cu_result result = d->api.cuModuleLoadDataEx(&k->module, image,
-                                                 sizeof options / sizeof *options, options, values);
-    if (*flatten(log.info))
-        rt_warning(d->sink, "kernel %s (%s): %s", k->info.name, k->info.target, log.info);
-    if (result == CU_SUCCESS)
-        return LDSL_OK;
-    k->module = NULL;
-    if (!*flatten(log.error))
-        return cuda_fail(d, "cuModuleLoadDataEx", result);
-    return rt_error(d->sink, LDSL_DEVICE,
-                    "cuda:%u: kernel %s (%s) cannot be loaded: cuModuleLoadDataEx failed with %s "
-                    "(%d): %s",
-                    d->number, k->info.name, k->info.target, cuda_result_name(&d->api, result),
-                    result, log.error);
-}
-
-static bool is_machine_code(const unsigned char *image, size_t bytes)
-{
-    static const unsigned char elf[] = {0x7f, 'E', 'L', 'F'}, fat[] = {0x50, 0xed, 0x55, 0xba};
-    return bytes >= 4 && (memcmp(image, elf, 4) == 0 || memcmp(image, fat, 4) == 0);
+    struct cuda_jit jit;
+    cuda_jit_init(&jit);
+    cu_result result = d->api.cuModuleLoadDataEx(
+        &k->module, image, sizeof jit.options / sizeof *jit.options, jit.options, jit.values);
+    if (result != CU_SUCCESS)
+        k->module = NULL;
+    return cuda_jit_end(&jit, d, &k->info, "cuModuleLoadDataEx", result);
 }
 
 /* The driver wants PTX to end with a NUL, which the artifact need not have. */
@@ -81,7 +55,7 @@ static enum ldsl_status load_image(struct cuda_device *d, struct kernel *k, cons
 {
     if (bytes == 0)
         return rt_error(d->sink, LDSL_ARGUMENT, "the artifact of kernel %s is empty", k->info.name);
-    if (is_machine_code((const unsigned char *)image, bytes) || image[bytes - 1] == '\0')
+    if (cuda_is_machine_code(image, bytes) || image[bytes - 1] == '\0')
         return load_module(d, k, image);
     char *text = malloc(bytes + 1);
     if (!text)
@@ -130,6 +104,18 @@ static enum ldsl_status fit(struct cuda_device *d, struct kernel *k)
                      (int)k->info.shared_bytes);
 }
 
+/* What every launch of the kernel says beyond its grid. */
+static void add_attributes(struct kernel *k)
+{
+    if (k->info.cluster > 1)
+        k->attributes[k->attribute_count++] = (struct cu_launch_attribute){
+            .id = CU_LAUNCH_CLUSTER_DIMENSION, .value.cluster = {k->info.cluster, 1, 1}
+        };
+    if (k->info.dependent)
+        k->attributes[k->attribute_count++] = (struct cu_launch_attribute){
+            .id = CU_LAUNCH_PROGRAMMATIC_STREAM_SERIALIZATION, .value.allowed = 1};
+}
+
 static enum ldsl_status load_entered(struct cuda_device *d, struct kernel *k,
                                      const ldsl_artifact *artifact)
 {
@@ -164,6 +150,7 @@ enum ldsl_status cuda_load(void *device, void **out, const ldsl_artifact *artifa
     if (!k)
         return rt_nomem(d->sink);
     enum ldsl_status status = check_artifact(d, k, artifact);
+    add_attributes(k);
     if (!status)
         status = cuda_enter(d);
     if (!status) {
@@ -198,15 +185,17 @@ enum ldsl_status cuda_launch(void *device, void *kernel, const uint64_t *slots, 
     if (slot_count != k->info.slot_count)
         return rt_error(d->sink, LDSL_ARGUMENT, "kernel %s takes %u slots, not %u", k->info.name,
                         k->info.slot_count, slot_count);
-    if (programs > PROGRAMS_MAX)
+    uint64_t cluster = k->info.cluster ? k->info.cluster : 1;
+    if (programs > BLOCKS_MAX / cluster)
         return rt_error(d->sink, LDSL_UNSUPPORTED,
-                        "kernel %s has %llu programs; one launch on a GPU runs up to %d",
-                        k->info.name, (unsigned long long)programs, PROGRAMS_MAX);
+                        "kernel %s has %llu programs; one launch on a GPU runs up to %llu",
+                        k->info.name, (unsigned long long)programs,
+                        (unsigned long long)(BLOCKS_MAX / cluster));
     void *parameters[SLOTS_MAX]; /* each parameter is one slot; the driver copies them all */
     for (uint32_t i = 0; i < slot_count; i++)
         parameters[i] = (void *)(uintptr_t)&slots[i];
     const struct cu_launch_config config = {
-        .grid_x = (unsigned)programs,
+        .grid_x = (unsigned)(programs * cluster),
         .grid_y = 1,
         .grid_z = 1,
         .block_x = k->info.block_threads,
@@ -214,11 +203,15 @@ enum ldsl_status cuda_launch(void *device, void *kernel, const uint64_t *slots, 
         .block_z = 1,
         .shared_bytes = k->info.shared_bytes,
         .stream = stream,
+        .attributes = k->attributes,
+        .attribute_count = k->attribute_count,
     };
-    enum ldsl_status status = cuda_enter(d);
+    bool entered;
+    enum ldsl_status status = cuda_enter_quickly(d, &entered);
     if (status)
         return status;
     status = CUDA_CALL(d, cuLaunchKernelEx, &config, k->function, parameters, NULL);
-    cuda_leave(d);
+    if (entered)
+        cuda_leave(d);
     return status;
 }

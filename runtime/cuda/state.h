@@ -42,13 +42,37 @@ uint32_t cuda_count(const struct cuda_api *api, char *why, size_t size);
 /* kernel.c */
 enum ldsl_status cuda_load(void *device, void **out, const ldsl_artifact *artifact);
 void cuda_unload(void *device, void *kernel);
+void cuda_resources(void *device, const void *kernel, struct ldsl_kernel_info *info);
 enum ldsl_status cuda_launch(void *device, void *kernel, const uint64_t *slots, uint32_t slot_count,
                              uint64_t programs, void *stream);
 const struct cuda_resources *cuda_kernel_resources(const void *kernel);
 
+/* time.c */
+enum ldsl_status cuda_time(void *device, enum ldsl_status (*before)(void *user, void *stream),
+                           enum ldsl_status (*work)(void *user, void *stream), void *user,
+                           double *seconds, uint32_t count);
+
+/* translate.c */
+enum ldsl_status cuda_translate(void *device, ldsl_artifact **out, const ldsl_artifact *artifact);
+bool cuda_is_machine_code(const void *image, size_t bytes);
+
+/* The options of a call that compiles PTX, and what the compiler wrote. Stays where it is. */
+struct cuda_jit {
+    char error[4096], info[4096];
+    int options[5];
+    void *values[5];
+};
+void cuda_jit_init(struct cuda_jit *jit);
+/* Passes the log on and tells a failure of `call`. */
+enum ldsl_status cuda_jit_end(struct cuda_jit *jit, struct cuda_device *d,
+                              const struct ldsl_kernel_info *info, const char *call,
+                              cu_result result);
+
 /* error.c: makes the GPU's context current until cuda_leave, unless the context is lost. */
 enum ldsl_status cuda_enter(struct cuda_device *d);
 void cuda_leave(struct cuda_device *d);
+/* The same where it is not current already: cuda_leave if *entered. */
+enum ldsl_status cuda_enter_quickly(struct cuda_device *d, bool *entered);
 
 /* error.c: tells that driver function `call` failed. Errors after which no call can succeed are kept
  * and told again by every later cuda_enter. */

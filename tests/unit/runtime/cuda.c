@@ -22,13 +22,19 @@ static struct {
     cu_result count_result, alloc_result, load_result, launch_result, wait_result;
     int devices, depth, pushes, retained, freed, unloaded, waits;
     int max_threads, static_shared, dynamic_shared;
+    int cc_major, cc_minor;
+    bool is_current; /* our context, before anything is pushed */
+    cu_result link_result;
+    int links, links_open;
     const char *error_log, *info_log;
     char image[64];
     struct cu_launch_config config;
+    struct cu_launch_attribute attributes[2];
     uint64_t parameters[3];
 } driver;
 
-static char context_object, module_object, function_object; /* only their addresses matter */
+static char context_object, module_object, function_object,
+    link_object; /* only their addresses matter */
 
 static cu_result init(unsigned flags)
 {
@@ -93,8 +99,8 @@ static cu_result device_attribute(int *value, int attribute, cu_device device)
 {
     (void)device;
     switch (attribute) {
-    case CU_DEVICE_CC_MAJOR: *value = 9; break;
-    case CU_DEVICE_CC_MINOR: *value = 0; break;
+    case CU_DEVICE_CC_MAJOR: *value = driver.cc_major; break;
+    case CU_DEVICE_CC_MINOR: *value = driver.cc_minor; break;
     case CU_DEVICE_WARP_SIZE: *value = 32; break;
     case CU_DEVICE_MULTIPROCESSOR_COUNT: *value = 132; break;
     case CU_DEVICE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN: *value = 227 * 1024; break;
@@ -115,6 +121,13 @@ static cu_result release(cu_device device)
 {
     assert_int_equal(device, 41);
     driver.retained--;
+    return CU_SUCCESS;
+}
+
+static cu_result get_current(cu_context *context)
+{
+    bool is_current = driver.is_current || driver.depth;
+    *context = is_current ? (cu_context)(void *)&context_object : NULL;
     return CU_SUCCESS;
 }
 
@@ -161,11 +174,8 @@ static cu_result to_device(cu_address to, const void *from, size_t bytes)
     return CU_SUCCESS;
 }
 
-static cu_result module_load(cu_module *module, const void *image, unsigned count, int *options,
-                             void **values)
+static void give_logs(unsigned count, int *options, void **values)
 {
-    assert_int_equal(driver.depth, 1);
-    snprintf(driver.image, sizeof driver.image, "%s", (const char *)image);
     for (unsigned i = 0; i + 1 < count; i++) {
         const char *log = options[i] == CU_JIT_ERROR_LOG_BUFFER  ? driver.error_log
                           : options[i] == CU_JIT_INFO_LOG_BUFFER ? driver.info_log
@@ -173,8 +183,57 @@ static cu_result module_load(cu_module *module, const void *image, unsigned coun
         if (log)
             snprintf(values[i], (size_t)(uintptr_t)values[i + 1], "%s", log);
     }
+}
+
+static cu_result module_load(cu_module *module, const void *image, unsigned count, int *options,
+                             void **values)
+{
+    assert_int_equal(driver.depth, 1);
+    snprintf(driver.image, sizeof driver.image, "%s", (const char *)image);
+    give_logs(count, options, values);
     *module = (cu_module)(void *)&module_object;
     return driver.load_result;
+}
+
+/* Logs go to the buffers that the link was created with. */
+static cu_result link_create(unsigned count, int *options, void **values, cu_link *link)
+{
+    assert_int_equal(driver.depth, 1);
+    give_logs(count, options, values);
+    *link = (cu_link)(void *)&link_object;
+    driver.links_open++;
+    return CU_SUCCESS;
+}
+
+static cu_result link_add(cu_link link, int type, void *data, size_t size, const char *name,
+                          unsigned count, int *options, void **values)
+{
+    (void)options;
+    (void)values;
+    assert_ptr_equal(link, &link_object);
+    assert_int_equal(type, CU_JIT_INPUT_PTX);
+    assert_int_equal(((const char *)data)[size - 1], '\0');
+    assert_string_equal(name, "axpy");
+    assert_int_equal(count, 0);
+    snprintf(driver.image, sizeof driver.image, "%s", (const char *)data);
+    return driver.link_result;
+}
+
+static cu_result link_complete(cu_link link, void **cubin, size_t *size)
+{
+    static char code[] = "\177ELF code";
+    assert_ptr_equal(link, &link_object);
+    *cubin = code;
+    *size = sizeof code - 1;
+    driver.links++;
+    return CU_SUCCESS;
+}
+
+static cu_result link_destroy(cu_link link)
+{
+    assert_ptr_equal(link, &link_object);
+    driver.links_open--;
+    return CU_SUCCESS;
 }
 
 static cu_result module_unload(cu_module module)
@@ -217,8 +276,11 @@ static cu_result launch_kernel(const struct cu_launch_config *config, cu_functio
 {
     assert_ptr_equal(function, &function_object);
     assert_null(extra);
-    assert_int_equal(driver.depth, 1);
+    assert_int_equal(driver.depth, !driver.is_current);
+    assert_true(config->attribute_count <= 2);
     driver.config = *config;
+    memcpy(driver.attributes, config->attributes,
+           config->attribute_count * sizeof *driver.attributes);
     for (int i = 0; i < 3; i++)
         memcpy(&driver.parameters[i], parameters[i], sizeof driver.parameters[i]);
     return driver.launch_result;
@@ -235,6 +297,7 @@ static const struct cuda_api api = {
     .cuDeviceGetAttribute = device_attribute,
     .cuDevicePrimaryCtxRetain = retain,
     .cuDevicePrimaryCtxRelease_v2 = release,
+    .cuCtxGetCurrent = get_current,
     .cuCtxPushCurrent_v2 = push,
     .cuCtxPopCurrent_v2 = pop,
     .cuMemAlloc_v2 = mem_alloc,
@@ -243,6 +306,10 @@ static const struct cuda_api api = {
     .cuStreamSynchronize = stream_wait,
     .cuModuleLoadDataEx = module_load,
     .cuModuleUnload = module_unload,
+    .cuLinkCreate_v2 = link_create,
+    .cuLinkAddData_v2 = link_add,
+    .cuLinkComplete = link_complete,
+    .cuLinkDestroy = link_destroy,
     .cuModuleGetFunction = get_function,
     .cuFuncGetAttribute = function_attribute,
     .cuFuncSetAttribute = set_attribute,
@@ -267,6 +334,7 @@ static int set_up(void **state)
     memset(&driver, 0, sizeof driver);
     driver.devices = 2;
     driver.max_threads = 1024;
+    driver.cc_major = 9;
     warning[0] = '\0';
     struct rt_device_options options = {.number = 1, .sink = &sink};
     return cuda_open(state, &api, &options);
@@ -276,10 +344,10 @@ static int tear_down(void **state)
 {
     rt_cuda.close(*state);
     /* Whatever failed, the context was left as often as entered, and given back. */
-    return driver.depth == 0 && driver.retained == 0 ? 0 : -1;
+    return driver.depth == 0 && driver.retained == 0 && driver.links_open == 0 ? 0 : -1;
 }
 
-static ldsl_artifact *make(const char *target, const char *entry, uint32_t threads, uint32_t shared)
+static ldsl_artifact *make_info(struct ldsl_kernel_info info, size_t text_bytes)
 {
     static const struct artifact_slot slots[] = {
         {LDSL_SLOT_POINTER, LDSL_F32, 0, "x"},
@@ -288,20 +356,26 @@ static ldsl_artifact *make(const char *target, const char *entry, uint32_t threa
     };
     struct artifact_parts parts = {
         .kind = LDSL_ARTIFACT_KERNEL,
-        .data = ".version, without NUL",
-        .data_bytes = 8,
-        .info = {.name = "axpy",
-                 .entry = entry,
-                 .target = target,
-                 .variant = "",
-                 .slot_count = 3,
-                 .block_threads = threads,
-                 .shared_bytes = shared},
+        .data = ".version\0 ...",
+        .data_bytes = text_bytes,
+        .info = info,
         .slots = slots,
     };
+    parts.info.name = "axpy";
+    parts.info.variant = "";
+    parts.info.slot_count = 3;
     ldsl_artifact *a = artifact_create(&parts);
     assert_non_null(a);
     return a;
+}
+
+/* Its text has no NUL. */
+static ldsl_artifact *make(const char *target, const char *entry, uint32_t threads, uint32_t shared)
+{
+    return make_info(
+        (struct ldsl_kernel_info){
+            .target = target, .entry = entry, .block_threads = threads, .shared_bytes = shared},
+        8);
 }
 
 /* Loading such an artifact fails, and this is said. */
@@ -475,6 +549,133 @@ static void a_launch_is_one_block_a_program_and_one_parameter_a_slot(void **stat
     ldsl_artifact_free(a);
 }
 
+static void a_cluster_is_blocks_of_one_program(void **state)
+{
+    static const uint64_t slots[3];
+    void *kernel;
+    ldsl_artifact *a = make_info((struct ldsl_kernel_info){.target = "nvptx:sm_90a",
+                                                           .entry = "k",
+                                                           .block_threads = 256,
+                                                           .cluster = 4,
+                                                           .dependent = true},
+                                 8);
+    assert_int_equal(sizeof(struct cu_launch_attribute), 72); /* as the driver has it */
+    assert_int_equal(rt_cuda.load(*state, &kernel, a), LDSL_OK);
+    assert_int_equal(rt_cuda.launch(*state, kernel, slots, 3, 100, NULL), LDSL_OK);
+    assert_int_equal(driver.config.grid_x, 400);
+    assert_int_equal(driver.config.attribute_count, 2);
+    assert_int_equal(driver.attributes[0].id, 4);
+    assert_int_equal(driver.attributes[0].value.cluster.x, 4);
+    assert_int_equal(driver.attributes[0].value.cluster.y, 1);
+    assert_int_equal(driver.attributes[0].value.cluster.z, 1);
+    assert_int_equal(driver.attributes[1].id, 6);
+    assert_int_equal(driver.attributes[1].value.allowed, 1);
+    assert_int_equal(rt_cuda.launch(*state, kernel, slots, 3, 1 << 29, NULL), LDSL_UNSUPPORTED);
+    rt_cuda.unload(*state, kernel);
+    ldsl_artifact_free(a);
+
+    a = make("nvptx:sm_90a", "k", 256, 0);
+    assert_int_equal(rt_cuda.load(*state, &kernel, a), LDSL_OK);
+    assert_int_equal(rt_cuda.launch(*state, kernel, slots, 3, 100, NULL), LDSL_OK);
+    assert_int_equal(driver.config.attribute_count, 0);
+    rt_cuda.unload(*state, kernel);
+    ldsl_artifact_free(a);
+}
+
+static void a_current_context_is_not_entered_to_launch(void **state)
+{
+    static const uint64_t slots[3];
+    void *kernel;
+    ldsl_artifact *a = make("nvptx:sm_90a", "k", 128, 0);
+    assert_int_equal(rt_cuda.load(*state, &kernel, a), LDSL_OK);
+    int pushes = driver.pushes;
+    driver.is_current = true;
+    assert_int_equal(rt_cuda.launch(*state, kernel, slots, 3, 1, NULL), LDSL_OK);
+    assert_int_equal(driver.pushes, pushes);
+    driver.is_current = false;
+    assert_int_equal(rt_cuda.launch(*state, kernel, slots, 3, 1, NULL), LDSL_OK);
+    assert_int_equal(driver.pushes, pushes + 1);
+    rt_cuda.unload(*state, kernel);
+    ldsl_artifact_free(a);
+}
+
+static void what_is_translated_loads_as_machine_code(void **state)
+{
+    const struct ldsl_kernel_info info = {.target = "nvptx:sm_90a",
+                                          .entry = "k",
+                                          .block_threads = 128,
+                                          .cluster = 2,
+                                          .dependent = true};
+    ldsl_artifact *a = make_info(info, 9), *made, *again;
+    struct ldsl_kernel_info now;
+    void *kernel;
+    size_t bytes;
+    assert_int_equal(rt_cuda.translate(*state, &made, a), LDSL_OK);
+    assert_string_equal(driver.image, ".version");
+    assert_int_equal(driver.links, 1);
+    assert_memory_equal(ldsl_artifact_data(made, &bytes), "\177ELF code", 9);
+    assert_int_equal(bytes, 9);
+
+    const void *block = ldsl_artifact_bytes(made, &bytes); /* it survives the cache */
+    assert_int_equal(ldsl_artifact_read(&again, block, bytes), LDSL_OK);
+    assert_true(ldsl_artifact_kernel(again, &now));
+    assert_string_equal(now.entry, "k");
+    assert_int_equal(now.cluster, 2);
+    assert_int_equal(now.slot_count, 3);
+    assert_string_equal(ldsl_artifact_text(again, now.slots[1].name), "n");
+    assert_int_equal(rt_cuda.load(*state, &kernel, again), LDSL_OK);
+    rt_cuda.resources(*state, kernel, &now);
+    assert_int_equal(now.registers, 96);
+    assert_int_equal(now.spill_bytes, 24);
+    rt_cuda.unload(*state, kernel);
+    assert_int_equal(rt_cuda.translate(*state, &again, made), LDSL_ARGUMENT);
+    assert_null(again);
+    ldsl_artifact_free(made);
+    ldsl_artifact_free(a);
+}
+
+static void a_failing_translation_tells_the_compilers_words(void **state)
+{
+    const struct ldsl_kernel_info info = {.target = "nvptx:sm_90a", .entry = "k"};
+    ldsl_artifact *a = make_info(info, 9), *made;
+    driver.link_result = 218;
+    driver.error_log = "line 7; bad\n";
+    assert_int_equal(rt_cuda.translate(*state, &made, a), LDSL_DEVICE);
+    assert_null(made);
+    assert_string_equal(ldsl_last_error(),
+                        "cuda:1: kernel axpy (nvptx:sm_90a) cannot be loaded: cuLinkAddData failed "
+                        "with CUDA_ERROR_INVALID_PTX (218): line 7; bad");
+    ldsl_artifact_free(a);
+}
+
+/* The dialect of 9.0 is for 9.0 alone; machine code depends on the GPU and the driver. */
+static void other_gpus_run_what_they_can(void **state)
+{
+    static const struct {
+        int major, minor;
+        const char *target, *identity;
+    } gpus[] = {
+        {8,  0, "nvptx:sm_80",  "nvptx:sm_80 on sm_80, CUDA 12080" },
+        {8,  7, "nvptx:sm_86",  "nvptx:sm_86 on sm_87, CUDA 12080" },
+        {9,  0, "nvptx:sm_90a", "nvptx:sm_90a on sm_90, CUDA 12080"},
+        {10, 0, "nvptx:sm_90",  "nvptx:sm_90 on sm_100, CUDA 12080"},
+        {12, 0, "nvptx:sm_90",  "nvptx:sm_90 on sm_120, CUDA 12080"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof gpus / sizeof *gpus; i++) {
+        struct rt_device_options options = {.number = 1, .sink = &sink};
+        struct rt_device_info info;
+        void *device;
+        driver.cc_major = gpus[i].major;
+        driver.cc_minor = gpus[i].minor;
+        assert_int_equal(cuda_open(&device, &api, &options), LDSL_OK);
+        rt_cuda.describe(device, &info);
+        assert_string_equal(info.target, gpus[i].target);
+        assert_string_equal(info.identity, gpus[i].identity);
+        rt_cuda.close(device);
+    }
+}
+
 static void an_upload_has_arrived_when_it_returns(void **state)
 {
     char there[8] = "";
@@ -495,6 +696,11 @@ int main(void)
         TEST(what_cannot_run_is_not_loaded),
         TEST(much_shared_memory_is_asked_for),
         TEST(a_launch_is_one_block_a_program_and_one_parameter_a_slot),
+        TEST(a_cluster_is_blocks_of_one_program),
+        TEST(a_current_context_is_not_entered_to_launch),
+        TEST(what_is_translated_loads_as_machine_code),
+        TEST(a_failing_translation_tells_the_compilers_words),
+        TEST(other_gpus_run_what_they_can),
         TEST(an_upload_has_arrived_when_it_returns),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
