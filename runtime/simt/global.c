@@ -78,8 +78,8 @@ static struct simt_tensor *memory_of(struct simt_launch *l, struct simt_tensor *
     return &l->tensors[x->memory];
 }
 
-void simt_tensor_call(struct ldsl_simt_thread *given, const struct ldsl_simt_site *site,
-                      uint64_t base, const int64_t *extents)
+void call_tensor(struct ldsl_simt_thread *given, const struct ldsl_simt_site *site, uint64_t base,
+                 const int64_t *extents)
 {
     struct thread *t = thread_of(given);
     struct simt_launch *l = t->m->launch;
@@ -313,7 +313,7 @@ bool simt_unchanged(struct thread *t, const void *from, const void *bytes, uint3
     return same;
 }
 
-void simt_load(struct ldsl_simt_thread *given, const struct ldsl_simt_site *site, uint64_t address,
+void call_load(struct ldsl_simt_thread *given, const struct ldsl_simt_site *site, uint64_t address,
                uint32_t guard, uint32_t used)
 {
     if (guard)
@@ -322,7 +322,7 @@ void simt_load(struct ldsl_simt_thread *given, const struct ldsl_simt_site *site
         memset(given->value, 0, sizeof given->value);
 }
 
-void simt_store(struct ldsl_simt_thread *given, const struct ldsl_simt_site *site, uint64_t address,
+void call_store(struct ldsl_simt_thread *given, const struct ldsl_simt_site *site, uint64_t address,
                 uint32_t guard)
 {
     struct thread *t = thread_of(given);
@@ -389,7 +389,7 @@ static void combine(void *to, const void *with, enum ldsl_simt_combine how, enum
     }
 }
 
-void simt_atomic(struct ldsl_simt_thread *given, const struct ldsl_simt_site *site,
+void call_atomic(struct ldsl_simt_thread *given, const struct ldsl_simt_site *site,
                  uint64_t address, uint32_t guard)
 {
     struct thread *t = thread_of(given);

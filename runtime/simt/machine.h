@@ -152,13 +152,13 @@ uint32_t touch_write(struct touch *b, const struct thread *t, bool atomic);
 /* ---- calls ------------------------------------------------------------------------------------- */
 
 /* global.c */
-void simt_tensor_call(struct ldsl_simt_thread *t, const struct ldsl_simt_site *site, uint64_t base,
-                      const int64_t *extents);
-void simt_load(struct ldsl_simt_thread *t, const struct ldsl_simt_site *site, uint64_t address,
+void call_tensor(struct ldsl_simt_thread *t, const struct ldsl_simt_site *site, uint64_t base,
+                 const int64_t *extents);
+void call_load(struct ldsl_simt_thread *t, const struct ldsl_simt_site *site, uint64_t address,
                uint32_t guard, uint32_t used);
-void simt_store(struct ldsl_simt_thread *t, const struct ldsl_simt_site *site, uint64_t address,
+void call_store(struct ldsl_simt_thread *t, const struct ldsl_simt_site *site, uint64_t address,
                 uint32_t guard);
-void simt_atomic(struct ldsl_simt_thread *t, const struct ldsl_simt_site *site, uint64_t address,
+void call_atomic(struct ldsl_simt_thread *t, const struct ldsl_simt_site *site, uint64_t address,
                  uint32_t guard);
 /* The bytes at the address, with all checks of a read; false: it failed, they are zeros. */
 bool simt_read(struct thread *t, const struct ldsl_simt_site *site, uint64_t address, uint32_t used,
@@ -167,14 +167,14 @@ bool simt_read(struct thread *t, const struct ldsl_simt_site *site, uint64_t add
 bool simt_unchanged(struct thread *t, const void *from, const void *bytes, uint32_t count);
 
 /* shared.c */
-void simt_shared_load(struct ldsl_simt_thread *t, const struct ldsl_simt_site *site,
+void call_shared_load(struct ldsl_simt_thread *t, const struct ldsl_simt_site *site,
                       uint32_t offset, uint32_t guard);
-void simt_shared_store(struct ldsl_simt_thread *t, const struct ldsl_simt_site *site,
+void call_shared_store(struct ldsl_simt_thread *t, const struct ldsl_simt_site *site,
                        uint32_t offset, uint32_t guard, uint32_t rank);
-void simt_copy(struct ldsl_simt_thread *t, const struct ldsl_simt_site *site, uint64_t address,
+void call_copy(struct ldsl_simt_thread *t, const struct ldsl_simt_site *site, uint64_t address,
                uint32_t guard, uint32_t offset);
-void simt_commit(struct ldsl_simt_thread *t);
-void simt_wait(struct ldsl_simt_thread *t, uint32_t pending);
+void call_commit(struct ldsl_simt_thread *t);
+void call_wait(struct ldsl_simt_thread *t, uint32_t pending);
 
 /* ---- report.c ---------------------------------------------------------------------------------- */
 

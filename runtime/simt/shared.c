@@ -84,7 +84,7 @@ static bool note_writes(struct thread *t, const struct ldsl_simt_site *site, str
     return true;
 }
 
-void simt_shared_load(struct ldsl_simt_thread *given, const struct ldsl_simt_site *site,
+void call_shared_load(struct ldsl_simt_thread *given, const struct ldsl_simt_site *site,
                       uint32_t offset, uint32_t guard)
 {
     struct thread *t = thread_of(given);
@@ -118,7 +118,7 @@ static bool check_reach(struct thread *t, const struct ldsl_simt_site *site, uin
     return m->cluster_barriers && !b->ended;
 }
 
-void simt_shared_store(struct ldsl_simt_thread *given, const struct ldsl_simt_site *site,
+void call_shared_store(struct ldsl_simt_thread *given, const struct ldsl_simt_site *site,
                        uint32_t offset, uint32_t guard, uint32_t rank)
 {
     struct thread *t = thread_of(given);
@@ -150,7 +150,7 @@ static void set_pending(struct thread *t, uint32_t offset, uint32_t bytes)
         t->block->touches[i].pending = true;
 }
 
-void simt_copy(struct ldsl_simt_thread *given, const struct ldsl_simt_site *site, uint64_t address,
+void call_copy(struct ldsl_simt_thread *given, const struct ldsl_simt_site *site, uint64_t address,
                uint32_t guard, uint32_t offset)
 {
     struct thread *t = thread_of(given);
@@ -164,7 +164,7 @@ void simt_copy(struct ldsl_simt_thread *given, const struct ldsl_simt_site *site
     set_pending(t, offset, site->bytes);
 }
 
-void simt_commit(struct ldsl_simt_thread *given)
+void call_commit(struct ldsl_simt_thread *given)
 {
     thread_of(given)->group++;
 }
@@ -181,7 +181,7 @@ static void arrive(struct thread *t, const struct copy *c)
     }
 }
 
-void simt_wait(struct ldsl_simt_thread *given, uint32_t pending)
+void call_wait(struct ldsl_simt_thread *given, uint32_t pending)
 {
     struct thread *t = thread_of(given);
     uint32_t kept = 0;

@@ -1,0 +1,515 @@
+/* The emulator: right kernels give right results, and each kind of wrong one is told with its line. */
+#include "simt_kernel.h"
+
+/* ---- right kernels ----------------------------------------------------------------------------- */
+
+static void sum_of_warp(struct kernel *k)
+{
+    LLVMValueRef i = whole_index(k, 64), v = load(k, X, i);
+    for (uint32_t mask = 16; mask; mask /= 2)
+        v = add(k, v, k->h->shuffle_xor(&k->e, v, mask));
+    store(k, Y, i, v);
+}
+
+static void test_shuffles(void **state)
+{
+    struct outcome *o = *state;
+    run(o, &(struct shape){sum_of_warp, .threads = 64, .cluster = 1, .programs = 5, .n = 320});
+    assert_string_equal(o->text, "");
+    for (int32_t i = 0; i < 320; i++)
+        assert_int_equal(o->y[i], i / 32 * 32 * 32 + 31 * 16);
+}
+
+static void scan_and_broadcast(struct kernel *k)
+{
+    LLVMValueRef up = k->h->shuffle_up(&k->e, k->thread, 3);
+    store(k, M, k->thread, k->h->shuffle_from(&k->e, k->thread, word(k, 7)));
+    store(k, Y, k->thread, up);
+}
+
+static void test_up_and_from(void **state)
+{
+    struct outcome *o = *state;
+    run(o,
+        &(struct shape){scan_and_broadcast, .threads = 64, .cluster = 1, .programs = 1, .n = 64});
+    assert_string_equal(o->text, "");
+    for (int32_t i = 0; i < 64; i++) {
+        assert_int_equal(o->y[i], i % 32 < 3 ? i : i - 3);
+        assert_int_equal(o->m[i], i / 32 * 32 + 7);
+    }
+}
+
+static LLVMValueRef mirrored(struct kernel *k, uint32_t threads)
+{
+    return LLVMBuildSub(k->e.b, word(k, threads - 1), k->thread, "");
+}
+
+/* barriers: which of the two there are. */
+static void reverse(struct kernel *k, unsigned barriers)
+{
+    LLVMValueRef i = whole_index(k, 96);
+    at_line(k, 3);
+    store_shared(k, k->thread, load(k, X, i));
+    at_line(k, 4);
+    if (barriers & 1)
+        k->h->barrier(&k->e);
+    at_line(k, 5);
+    LLVMValueRef v = load_shared(k, mirrored(k, 96));
+    at_line(k, 6);
+    if (barriers & 2)
+        k->h->barrier(&k->e);
+    at_line(k, 7);
+    store_shared(k, k->thread, v);
+    store(k, Y, i, v);
+}
+
+static void reverse_right(struct kernel *k)
+{
+    reverse(k, 3);
+}
+
+#define REVERSE(with)                                                                              \
+    {                                                                                              \
+        .body = with, .threads = 96, .cluster = 1, .shared_bytes = 384, .programs = 9, .n = 864    \
+    }
+
+static void test_shared_memory(void **state)
+{
+    struct outcome *o = *state;
+    run(o, &(struct shape)REVERSE(reverse_right));
+    assert_string_equal(o->text, "");
+    for (int32_t i = 0; i < 864; i++)
+        assert_int_equal(o->y[i], i / 96 * 96 + 95 - i % 96);
+}
+
+static void count_all(struct kernel *k)
+{
+    struct lane_access a = element(k, M, word(k, 5), NULL);
+    assert_true(k->h->atomic(&k->e, &a, IR_KIND_SUM, IR_I32, word(k, 2)));
+}
+
+static void test_atomics(void **state)
+{
+    struct outcome *o = *state;
+    run(o, &(struct shape){count_all, .threads = 32, .cluster = 1, .programs = 100, .n = 8});
+    assert_string_equal(o->text, "");
+    assert_int_equal(o->m[5], 5 + 2 * 3200);
+}
+
+/* Each block sends its threads' numbers to the next one's shared memory. */
+static void ring(struct kernel *k, bool first, bool last)
+{
+    LLVMValueRef rank = k->h->rank(&k->e);
+    LLVMValueRef next = LLVMBuildURem(k->e.b, add(k, rank, word(k, 1)), word(k, 4), "");
+    LLVMValueRef mine = add(k, times(k, rank, 32), k->thread);
+    at_line(k, 10);
+    if (first)
+        k->h->cluster_barrier(&k->e);
+    at_line(k, 11);
+    k->h->shared_store(&k->e, mine, times(k, k->thread, 4), NULL, next);
+    at_line(k, 12);
+    if (last)
+        k->h->cluster_barrier(&k->e);
+    else
+        k->h->barrier(&k->e);
+    at_line(k, 13);
+    store(k, Y,
+          add(k, times(k, mine, 1),
+              LLVMBuildTrunc(k->e.b, times(k, k->h->block(&k->e), 128), k->i32, "")),
+          load_shared(k, k->thread));
+}
+
+static void ring_right(struct kernel *k)
+{
+    ring(k, true, true);
+}
+
+#define RING(with)                                                                                 \
+    {                                                                                              \
+        .body = with, .threads = 32, .cluster = 4, .shared_bytes = 128, .programs = 3, .n = 384    \
+    }
+
+static void test_clusters(void **state)
+{
+    struct outcome *o = *state;
+    run(o, &(struct shape)RING(ring_right));
+    assert_string_equal(o->text, "");
+    for (int32_t i = 0; i < 384; i++)
+        assert_int_equal(o->y[i], (i % 128 + 96) % 128);
+}
+
+static void copy_row(struct kernel *k, bool waits, bool changes)
+{
+    struct lane_access from = element(k, M, k->thread, below(k, k->thread, 20));
+    at_line(k, 20);
+    k->h->copy_async(&k->e, &from, times(k, k->thread, 4), 4);
+    k->h->commit(&k->e);
+    if (changes) {
+        LLVMBasicBlockRef after = begin_if(k, below(k, k->thread, 1));
+        store(k, M, word(k, 0), word(k, 77));
+        end_if(k, after);
+    }
+    if (waits)
+        k->h->wait(&k->e, 0);
+    k->h->barrier(&k->e);
+    at_line(k, 21);
+    store(k, Y, k->thread, load_shared(k, mirrored(k, 32)));
+}
+
+static void copy_right(struct kernel *k)
+{
+    copy_row(k, true, false);
+}
+
+#define COPY(with)                                                                                 \
+    {                                                                                              \
+        .body = with, .threads = 32, .cluster = 1, .shared_bytes = 128, .programs = 1, .n = 32     \
+    }
+
+static void test_copies(void **state)
+{
+    struct outcome *o = *state;
+    run(o, &(struct shape)COPY(copy_right));
+    assert_string_equal(o->text, "");
+    for (int32_t i = 0; i < 32; i++)
+        assert_int_equal(o->y[i], 31 - i < 20 ? 31 - i : 0);
+}
+
+static void guarded(struct kernel *k)
+{
+    LLVMValueRef inside = below(k, k->thread, 20);
+    struct lane_access from = element(k, X, k->thread, inside),
+                       to = element(k, Y, k->thread, inside);
+    LLVMValueRef v = k->h->load(&k->e, &from);
+    k->h->store(&k->e, &to, v);
+    store(k, M, k->thread, v);
+}
+
+static void guarded_strictly(struct kernel *k)
+{
+    LLVMValueRef inside = below(k, k->thread, 20);
+    struct lane_access from = element(k, X, k->thread, inside),
+                       to = element(k, Y, k->thread, inside);
+    at_line(k, 8);
+    LLVMValueRef v = k->h->load(&k->e, &from);
+    at_line(k, 9);
+    k->h->store(&k->e, &to, v);
+}
+
+static void test_guards(void **state)
+{
+    struct outcome *o = *state;
+    run(o, &(struct shape){guarded, .threads = 32, .cluster = 1, .programs = 1, .n = 32});
+    assert_string_equal(o->text, "");
+    for (int32_t i = 0; i < 32; i++) {
+        assert_int_equal(o->y[i], i < 20 ? i : -1);
+        assert_int_equal(o->m[i], i < 20 ? i : 0);
+    }
+}
+
+/* ---- wrong kernels ----------------------------------------------------------------------------- */
+
+static void reverse_unordered(struct kernel *k)
+{
+    reverse(k, 2);
+}
+
+static void reverse_too_early(struct kernel *k)
+{
+    reverse(k, 1);
+}
+
+static void reads_lower(struct kernel *k)
+{
+    at_line(k, 4);
+    store_shared(k, k->thread, k->thread);
+    at_line(k, 5);
+    store(k, M, whole_index(k, 96),
+          load_shared(k, LLVMBuildLShr(k->e.b, k->thread, word(k, 1), "")));
+}
+
+static void ring_unstarted(struct kernel *k)
+{
+    ring(k, false, true);
+}
+
+static void ring_unordered(struct kernel *k)
+{
+    ring(k, true, false);
+}
+
+static void ring_ends_early(struct kernel *k)
+{
+    LLVMValueRef rank = k->h->rank(&k->e);
+    LLVMValueRef next = LLVMBuildURem(k->e.b, add(k, rank, word(k, 1)), word(k, 4), "");
+    k->h->cluster_barrier(&k->e);
+    k->h->shared_store(&k->e, rank, times(k, k->thread, 4), NULL, next);
+}
+
+static void copy_unwaited(struct kernel *k)
+{
+    copy_row(k, false, false);
+}
+
+static void copy_changed(struct kernel *k)
+{
+    copy_row(k, true, true);
+}
+
+static void barrier_of_some(struct kernel *k)
+{
+    LLVMBasicBlockRef after = begin_if(k, below(k, k->thread, 40));
+    at_line(k, 5);
+    k->h->barrier(&k->e);
+    end_if(k, after);
+}
+
+static void barriers_apart(struct kernel *k)
+{
+    LLVMBasicBlockRef no = new_block(k), yes = new_block(k), after = new_block(k);
+    LLVMBuildCondBr(k->e.b, below(k, k->thread, 40), yes, no);
+    LLVMPositionBuilderAtEnd(k->e.b, yes);
+    at_line(k, 5);
+    k->h->barrier(&k->e);
+    LLVMBuildBr(k->e.b, after);
+    LLVMPositionBuilderAtEnd(k->e.b, no);
+    at_line(k, 6);
+    k->h->barrier(&k->e);
+    end_if(k, after);
+}
+
+static void shuffle_of_some(struct kernel *k)
+{
+    LLVMBasicBlockRef after = begin_if(k, below(k, k->thread, 40));
+    at_line(k, 5);
+    store(k, Y, k->thread, k->h->shuffle_xor(&k->e, k->thread, 1));
+    end_if(k, after);
+}
+
+static void writes_outside(struct kernel *k)
+{
+    at_line(k, 2);
+    store(k, Y, k->thread, k->thread);
+}
+
+static void reads_outside(struct kernel *k)
+{
+    at_line(k, 2);
+    LLVMValueRef v = load(k, X, k->thread);
+    struct lane_access to = element(k, Y, k->thread, below(k, k->thread, 10));
+    k->h->store(&k->e, &to, v);
+}
+
+static void reads_unaligned(struct kernel *k)
+{
+    struct lane_access a = element(k, X, k->thread, below(k, k->thread, 16));
+    at_line(k, 2);
+    a.type = LLVMVectorType(k->i32, 4);
+    LLVMValueRef v = k->h->load(&k->e, &a);
+    store(k, Y, k->thread, LLVMBuildExtractElement(k->e.b, v, word(k, 0), ""));
+}
+
+static void same_in_all_programs(struct kernel *k)
+{
+    at_line(k, 2);
+    store(k, Y, k->thread, k->thread);
+}
+
+static void reads_neighbour(struct kernel *k)
+{
+    LLVMValueRef i = whole_index(k, 32);
+    at_line(k, 2);
+    LLVMValueRef v = load(k, M, LLVMBuildXor(k->e.b, i, word(k, 32), ""));
+    at_line(k, 3);
+    store(k, M, i, v);
+}
+
+static void reads_output(struct kernel *k)
+{
+    at_line(k, 2);
+    store(k, M, k->thread, load(k, Y, k->thread));
+}
+
+static void reads_nothing(struct kernel *k)
+{
+    at_line(k, 2);
+    store(k, Y, k->thread, load_shared(k, k->thread));
+}
+
+static void exchange_by_tensor(struct kernel *k, bool barrier)
+{
+    at_line(k, 2);
+    store(k, M, k->thread, k->thread);
+    if (barrier)
+        k->h->barrier(&k->e);
+    at_line(k, 3);
+    store(k, Y, k->thread, load(k, M, mirrored(k, 64)));
+}
+
+static void tensor_unordered(struct kernel *k)
+{
+    exchange_by_tensor(k, false);
+}
+
+static void tensor_ordered(struct kernel *k)
+{
+    exchange_by_tensor(k, true);
+}
+
+static void one_element(struct kernel *k, LLVMValueRef value)
+{
+    struct lane_access a = element(k, Y, word(k, 0), NULL);
+    a.shared_by_lanes = true;
+    at_line(k, 2);
+    k->h->store(&k->e, &a, value);
+}
+
+static void same_value(struct kernel *k)
+{
+    one_element(k, word(k, 4));
+}
+
+static void different_values(struct kernel *k)
+{
+    one_element(k, k->thread);
+}
+
+static void awaits(struct kernel *k)
+{
+    k->h->await_dependencies(&k->e);
+    store(k, Y, k->thread, k->thread);
+}
+
+static void too_early(struct kernel *k)
+{
+    at_line(k, 2);
+    store(k, Y, k->thread, load(k, X, k->thread));
+    k->h->await_dependencies(&k->e);
+}
+
+static void asserts(struct kernel *k)
+{
+    at_line(k, 2);
+    k->h->check(&k->e, below(k, k->thread, 20), "there are twenty");
+}
+
+#define PLAIN(with, t, p, count)                                                                   \
+    {                                                                                              \
+        .body = with, .threads = t, .cluster = 1, .programs = p, .n = count                        \
+    }
+
+/* clang-format off */
+static const struct wrong {
+    const char *name;
+    struct shape shape;
+    uint32_t line;
+    const char *text;
+} wrongs[] = {
+    {"no barrier before the read", REVERSE(reverse_unordered), 5, "thread 0 reads byte 380 of shared memory, which has not been written"},
+    {"no barrier before a later thread's read", REVERSE(reads_lower), 5, "race: thread 1 reads byte 0 of shared memory, and thread 0 touched it"},
+    {"no barrier before the write", REVERSE(reverse_too_early), 5, "race: thread 48 reads byte 188 of shared memory, and thread 47"},
+    {"a write into a block not started", RING(ring_unstarted), 11, "may not have started"},
+    {"a block's barrier for a cluster's", RING(ring_unordered), 13, "race"},
+    {"the end of a block written to", RING(ring_ends_early), 0, "block 0 ends though"},
+    {"a copy read before it arrived", COPY(copy_unwaited), 21, "on its way"},
+    {"a copy's source written", COPY(copy_changed), 20, "copies bytes of m that changed"},
+    {"a barrier for some", PLAIN(barrier_of_some, 64, 1, 64), 5, "thread 40 has ended"},
+    {"two barriers at once", PLAIN(barriers_apart, 64, 1, 64), 5, "thread 40 waits at a barrier of line 6"},
+    {"a shuffle of some", PLAIN(shuffle_of_some, 64, 1, 64), 5, "thread 32 waits at a shuffle, but thread 40 has ended"},
+    {"a write past the end", PLAIN(writes_outside, 32, 1, 31), 2, "thread 31 writes y outside the tensor: byte 124 of 124"},
+    {"a read past the end", PLAIN(reads_outside, 32, 1, 31), 2, "thread 31 reads x outside the tensor"},
+    {"a vector not aligned", PLAIN(reads_unaligned, 32, 1, 64), 2, "not a multiple of 16"},
+    {"two programs write", PLAIN(same_in_all_programs, 32, 2, 32), 2, "y[0] belongs to two programs"},
+    {"a program reads what another writes", PLAIN(reads_neighbour, 32, 2, 64), 0, "belongs to two programs"},
+    {"an output read first", PLAIN(reads_output, 32, 1, 32), 2, "y[0] is read by thread 0 but has not been written"},
+    {"shared memory read first", {.body = reads_nothing, .threads = 32, .cluster = 1, .shared_bytes = 128, .programs = 1, .n = 32}, 2, "byte 0 of shared memory, which has not been written"},
+    {"shared memory there is not", {.body = reads_nothing, .threads = 32, .cluster = 1, .shared_bytes = 64, .programs = 1, .n = 32}, 2, "of shared memory"},
+    {"no barrier between accesses of a tensor", PLAIN(tensor_unordered, 64, 1, 64), 3, "race: thread"},
+    {"different values to one place", PLAIN(different_values, 32, 1, 8), 2, "race: thread 1 writes y[0]"},
+    {"a read before the kernels before have ended", {.body = too_early, .threads = 32, .cluster = 1, .programs = 1, .n = 32, .dependent = true}, 2, "before it has waited"},
+    {"an assertion", PLAIN(asserts, 32, 1, 8), 2, "assertion failed: there are twenty (thread 20)"},
+};
+
+/* clang-format on */
+
+static void test_wrong(void **state)
+{
+    struct outcome *o = *state;
+    for (size_t i = 0; i < sizeof wrongs / sizeof wrongs[0]; i++) {
+        const struct wrong *w = &wrongs[i];
+        run(o, &w->shape);
+        if (o->status != LDSL_DEVICE || !strstr(o->text, w->text) ||
+            (w->line && o->line != w->line))
+            fail_msg("%s: status %d, line %u: %s", w->name, o->status, o->line, o->text);
+        assert_string_equal(o->path, w->line ? "by_hand.ldsl" : o->path);
+    }
+}
+
+static void test_right(void **state)
+{
+    /* clang-format off */
+    static const struct shape rights[] = {
+        PLAIN(tensor_ordered, 64, 1, 64), PLAIN(same_value, 32, 1, 8),
+        {.body = awaits, .threads = 32, .cluster = 1, .programs = 1, .n = 32, .dependent = true},
+        PLAIN(guarded_strictly, 32, 1, 20)
+    };
+    /* clang-format on */
+    struct outcome *o = *state;
+    for (size_t i = 0; i < sizeof rights / sizeof rights[0]; i++) {
+        run(o, &rights[i]);
+        assert_string_equal(o->text, "");
+    }
+}
+
+/* ---- faults: the emulator's own errors, for tests of tests -------------------------------------- */
+
+static void test_faults(void **state)
+{
+    /* clang-format off */
+    static const struct fault {
+        const char *target;
+        struct shape shape;
+        const char *text; /* NULL: only the result is wrong */
+    } faults[] = {
+        {"simt:sm_90a,barrier=0", REVERSE(reverse_right), "not been written"},
+        {"simt:sm_90a,barrier=1", REVERSE(reverse_right), "race"},
+        {"simt:sm_90a,barrier=2", REVERSE(reverse_right), ""},
+        {"simt:sm_90a,barrier=0", RING(ring_right), "started"},
+        {"simt:sm_90a,barrier=1", RING(ring_right), ""},
+        {"simt:sm_90a,guard=0", PLAIN(guarded_strictly, 32, 1, 20), "reads x outside"},
+        {"simt:sm_90a,guard=1", PLAIN(guarded_strictly, 32, 1, 20), "writes y outside"},
+        {"simt:sm_90a,digit=4", REVERSE(reverse_right), ""},
+    };
+    /* clang-format on */
+    struct outcome *o = *state;
+    for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++) {
+        struct shape shape = faults[i].shape;
+        shape.target = faults[i].target;
+        run(o, &shape);
+        bool harmless = strcmp(faults[i].target, "simt:sm_90a,barrier=2") == 0;
+        assert_int_equal(o->status, harmless ? LDSL_OK : LDSL_DEVICE);
+        if (!strstr(o->text, faults[i].text))
+            fail_msg("%s: %s", faults[i].target, o->text);
+    }
+    struct shape shape = {sum_of_warp, "simt:sm_90a,shuffle=3", 64, 1, 0, 5, 320, false};
+    run(o, &shape);
+    assert_int_not_equal(o->y[0], 31 * 16);
+}
+
+int main(void)
+{
+    static struct outcome outcome;
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_prestate(test_shuffles, &outcome),
+        cmocka_unit_test_prestate(test_up_and_from, &outcome),
+        cmocka_unit_test_prestate(test_shared_memory, &outcome),
+        cmocka_unit_test_prestate(test_atomics, &outcome),
+        cmocka_unit_test_prestate(test_clusters, &outcome),
+        cmocka_unit_test_prestate(test_copies, &outcome),
+        cmocka_unit_test_prestate(test_guards, &outcome),
+        cmocka_unit_test_prestate(test_right, &outcome),
+        cmocka_unit_test_prestate(test_wrong, &outcome),
+        cmocka_unit_test_prestate(test_faults, &outcome),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
