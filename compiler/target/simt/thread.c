@@ -112,19 +112,6 @@ void simt_begin(struct lane_emit *e, const struct lane_kernel *k)
 
 /* ---- end --------------------------------------------------------------------------------------- */
 
-/* Where the body returns, the thread ends: others may still wait for it. */
-static void redirect_returns(struct lane_emit *e, LLVMBasicBlockRef to)
-{
-    for (LLVMBasicBlockRef b = LLVMGetFirstBasicBlock(e->entry); b; b = LLVMGetNextBasicBlock(b)) {
-        LLVMValueRef last = LLVMGetBasicBlockTerminator(b);
-        if (!last || LLVMGetInstructionOpcode(last) != LLVMRet)
-            continue;
-        LLVMPositionBuilderBefore(e->b, last);
-        LLVMBuildBr(e->b, to);
-        LLVMInstructionEraseFromParent(last);
-    }
-}
-
 static void end_coroutine(struct lane_emit *e)
 {
     struct simt_emit *x = simt(e);
@@ -150,10 +137,7 @@ static void add_resume(struct lane_emit *e)
 void simt_end(struct lane_emit *e, uint32_t shared_bytes)
 {
     (void)shared_bytes;
-    LLVMBasicBlockRef left = new_block(e, "left");
-    redirect_returns(e, left);
-    LLVMPositionBuilderAtEnd(e->b, left);
-    SIMT_CALL(e, leave, NULL, 0);
+    SIMT_CALL(e, leave, NULL, 0); /* others may still wait for this thread */
     suspend(e, true);
     LLVMBuildUnreachable(e->b);
     end_coroutine(e);

@@ -410,7 +410,7 @@ static const struct wrong {
     {"no barrier before the write", REVERSE(reverse_too_early), 5, "race: thread 48 reads byte 188 of shared memory, and thread 47"},
     {"a write into a block not started", RING(ring_unstarted), 11, "may not have started"},
     {"a block's barrier for a cluster's", RING(ring_unordered), 13, "race"},
-    {"the end of a block written to", RING(ring_ends_early), 0, "block 0 ends though"},
+    {"the end of a block written to", RING(ring_ends_early), 0, "ends though other blocks"},
     {"a copy read before it arrived", COPY(copy_unwaited), 21, "on its way"},
     {"a copy's source written", COPY(copy_changed), 20, "copies bytes of m that changed"},
     {"a barrier for some", PLAIN(barrier_of_some, 64, 1, 64), 5, "thread 40 has ended"},

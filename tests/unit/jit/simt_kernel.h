@@ -160,7 +160,6 @@ static inline void build(struct kernel *k, const struct shape *shape)
         k->h->tensor(&k->e, (uint8_t)i, k->base[i], &k->n, &one);
     k->thread = k->h->thread(&k->e);
     shape->body(k);
-    LLVMBuildRetVoid(k->e.b);
     k->h->end(&k->e, shape->shared_bytes);
 }
 
