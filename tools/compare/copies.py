@@ -33,6 +33,8 @@ SCHEDULES = (
     "BN=4096,num_warps=16",
     "BN=2048,num_warps=4",
     "BN=4096,num_warps=8",
+    "BN=1024,num_warps=4,evict_last=1",
+    "BN=2048,num_warps=8,evict_last=1",
 )
 FINALISTS = 2
 

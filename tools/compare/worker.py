@@ -3,6 +3,7 @@
 Runs in a process of its own (supervisor.py), since a fault on a GPU is the end of its process.
 """
 
+import gc
 import importlib.util
 import json
 import sys
@@ -281,6 +282,7 @@ def main():
                 traceback.print_exc()
             row = {**job, "error": f"{type(error).__name__}: {error}"}
         tell({"row": row, "number": number}, out)
+        gc.collect()
         if machine.device == "cuda":
             torch.cuda.empty_cache()
             torch.cuda.synchronize()  # raises if the device is lost: the supervisor starts anew
