@@ -1,0 +1,45 @@
+/* Which calls of which operators bench and tune time: operators x shapes x element types. */
+#ifndef LDSL_CALLS_H
+#define LDSL_CALLS_H
+
+#include "command.h"
+#include "subject.h"
+
+enum { CALLS_SHAPES = 64 };
+
+/* What the command line says; the texts are its own. */
+struct calls_options {
+    const char **words; /* operators and NAME=VALUE, as they came; freed by calls_free */
+    unsigned word_count;
+    const char *shapes[CALLS_SHAPES]; /* --shape, each "R=8192,D=4096" */
+    unsigned shape_count;
+    bool every_shape;  /* every bench clause, not only the first */
+    const char *dtype; /* NULL: bf16 and f32 */
+    const char *with;  /* schedule values, or NULL */
+};
+
+/* For a command's parse: takes a word. An errno value. */
+int calls_add_word(struct calls_options *o, char *word);
+void calls_free(struct calls_options *o);
+
+/* Reports an element type that is none: EXIT_DONE or EXIT_USAGE. */
+int calls_check(struct cli *cli, const struct calls_options *o);
+
+/* Calls visit for each call; `dtype` is what its generics were set to. One that fails does not keep
+ * those of other operators from being visited, unless the operators were named. EXIT_DONE, or the
+ * first other status. */
+typedef int call_visit(void *user, struct trial *t, enum ldsl_dtype dtype);
+int calls_each(struct cli *cli, const struct operators *ops, const struct calls_options *o,
+               call_visit *visit, void *user);
+
+/* The NAME=VALUE words that are about the trial's operator. False after reporting. */
+bool calls_assign(struct cli *cli, const struct calls_options *o, struct trial *t);
+
+/* "R=8192,D=4096" */
+void call_describe_shape(char *text, size_t size, const struct trial *t);
+/* Bytes of all tensors of the trial. */
+size_t call_tensor_bytes(const struct trial *t);
+/* Whether they fit this machine's memory; says so if they do not and the device is the host. */
+bool call_fits(struct cli *cli, const struct operators *ops, const struct trial *t);
+
+#endif
