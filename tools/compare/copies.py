@@ -4,9 +4,11 @@ Every form is tried on the same buffers; the two fastest are then timed in turn 
 and the better of them counts.
 """
 
+from functools import partial
+
 import torch
 
-from binding import Error, Library, Plan, Tensor
+from binding import Library, Plan, Tensor
 from clock import interleave, quantile
 from problems import allocate
 
@@ -66,45 +68,48 @@ class Copies:
 
     def finalists(self, total, rounds=7):
         """name -> (run, restore) of the best forms of a copy that moves `total` bytes."""
-        forms = self._forms(total // 2)
+        source, target = (allocate([total // 4], torch.bfloat16, self.device) for _ in range(2))
+        makers = self._makers(source.normal_(), target)
         if total not in self.best:
-            usable = {name: (run, nothing) for name, run in forms.items() if self._try(name, run)}
+            forms = {name: self._try(name, make, source, target) for name, make in makers.items()}
+            usable = {name: (run, nothing) for name, run in forms.items() if run}
             samples = interleave(usable, self.clock, rounds)
             ranked = sorted(samples, key=lambda name: quantile(samples[name], 0.5))
             self.best[total] = ranked[:FINALISTS]
-        return {name: (forms[name], nothing) for name in self.best[total]}
+        return {name: (makers[name](), nothing) for name in self.best[total]}
 
-    def _try(self, name, run):
+    def _try(self, name, make, source, target):
+        """The form's function, which ran once and copied everything; None: it cannot."""
         try:
+            run = make()
+            target.zero_()
             run()
             self.clock.synchronize()
-            return True
+            if not torch.equal(source, target):
+                raise ValueError("it does not copy everything")
+            return run
         except Exception as error:  # of torch, Triton or ours: the others remain
             self.problems[name] = str(error).splitlines()[0]
-            return False
+            return None
 
-    def _forms(self, size):
-        count = size // 2
-        source = allocate([count], torch.bfloat16, self.device).normal_()
-        target = allocate([count], torch.bfloat16, self.device)
-        forms = {
-            "torch copy_": lambda: target.copy_(source),
-            "torch mul": lambda: torch.mul(source, 1.0, out=target),
-            "ldsl device copy": lambda: self.context.copy(
+    def _makers(self, source, target):
+        """name -> a function that makes the form for these tensors."""
+        size = source.numel() * source.itemsize
+        makers = {
+            "torch copy_": lambda: lambda: target.copy_(source),
+            "torch mul": lambda: lambda: torch.mul(source, 1.0, out=target),
+            "ldsl device copy": lambda: lambda: self.context.copy(
                 target.data_ptr(), source.data_ptr(), size, self.stream
             ),
         }
         for schedule in SCHEDULES:
-            try:
-                forms[f"ldsl {schedule}"] = self._plan(source, target, schedule)
-            except Error as error:
-                self.problems[f"ldsl {schedule}"] = str(error)
+            makers[f"ldsl {schedule}"] = partial(self._plan, source, target, schedule)
         if triton and self.device == "cuda":
             for block, warps in ((1024, 4), (2048, 8), (4096, 8)):
                 for keep in (False, True):
                     name = f"triton {block}/{warps}{' evict_last' if keep else ''}"
-                    forms[name] = triton_copy(source, target, block, warps, keep)
-        return forms
+                    makers[name] = partial(triton_copy, source, target, block, warps, keep)
+        return makers
 
     def _plan(self, source, target, schedule):
         if not self.library:
