@@ -43,6 +43,7 @@ struct lane_access {
     LLVMValueRef guard;   /* i1: takes place; NULL: always */
     LLVMValueRef exists;  /* loads, i32: bit i: element i of the vector is used; NULL: all are.
                              For targets that check; others may ignore it */
+    LLVMValueRef valid;   /* copy_async, i32: bytes that are read, the rest become 0; NULL: all */
     uint32_t align;       /* proven alignment of the address, bytes */
     uint8_t tensor;       /* number in ir_func.tensors */
     bool shared_by_lanes; /* several threads write the same bytes with the same value */
@@ -97,8 +98,8 @@ struct lane_hooks {
     /* Global memory. A load that does not take place gives zero bits. */
     LLVMValueRef (*load)(struct lane_emit *e, const struct lane_access *a);
     void (*store)(struct lane_emit *e, const struct lane_access *a, LLVMValueRef value);
-    /* Relaxed; the old value, or NULL if the caller does not use it. Integers, f32, f64; kinds
-     * SUM MAX MIN and for integers ANY ALL. False if the target has no such instruction. */
+    /* Combines into memory, relaxed. Of 32 or 64 bits; kinds SUM MAX MIN FMAX FMIN, and for integers
+     * ANY ALL. False if the target cannot. */
     bool (*atomic)(struct lane_emit *e, const struct lane_access *a, enum ir_kind kind,
                    enum ir_elem elem, LLVMValueRef value);
 

@@ -270,45 +270,106 @@ void nvptx_store(struct lane_emit *e, const struct lane_access *a, LLVMValueRef 
 
 /* ---- atomics ----------------------------------------------------------------------------------- */
 
-/* "add.f32"; NULL: there is no such instruction. */
-static const char *reduction(struct lane_emit *e, enum ir_kind kind, enum ir_elem elem)
+/* op: "add.f32" */
+static void reduce_by(struct lane_emit *e, const char *op, LLVMValueRef address, LLVMValueRef value,
+                      LLVMValueRef guard)
 {
-    bool f = ir_elem_is_float(elem), sign = !f && ir_elem_is_signed(elem);
-    uint32_t bits = elem == IR_INDEX ? 64 : ir_elem_bits(elem);
-    if (elem == IR_BOOL || bits < 32)
-        return NULL;
+    LLVMTypeKind kind = LLVMGetTypeKind(LLVMTypeOf(value));
+    const char *class = kind == LLVMFloatTypeKind                      ? "f"
+                        : kind == LLVMDoubleTypeKind                   ? "d"
+                        : LLVMGetIntTypeWidth(LLVMTypeOf(value)) == 64 ? "l"
+                                                                       : "r";
+    LLVMValueRef args[] = {address, value, guard};
+    const char *text = arena_printf(&e->s->module, "%sred.relaxed.gpu.global.%s [$0], $1;",
+                                    guard ? "@$2 " : "", op);
+    const char *constraints = arena_printf(&e->s->module, "l,%s%s", class, guard ? ",b" : "");
+    nvptx_asm(e, NVPTX_MEMORY, NULL, text, constraints, args, guard ? 3 : 2);
+}
+
+static LLVMValueRef both(struct lane_emit *e, LLVMValueRef a, LLVMValueRef b)
+{
+    return a ? LLVMBuildAnd(e->b, a, b, "") : b;
+}
+
+/* There are only integer ones. The bits of floats order as signed integers do where one of the two is
+ * positive, and backwards as unsigned ones where one is negative. NaN has the sign that wins. */
+static void float_extreme(struct lane_emit *e, const struct lane_access *a, bool max,
+                          bool ignore_nan, LLVMValueRef value)
+{
+    LLVMBuilderRef b = e->b;
+    uint32_t bits = bits_of(LLVMTypeOf(value));
+    LLVMTypeRef whole = LLVMIntTypeInContext(e->context, bits);
+    LLVMValueRef is_nan = LLVMBuildFCmp(b, LLVMRealUNO, value, value, ""), guard = a->guard;
+    LLVMValueRef n = LLVMBuildBitCast(b, value, whole, "");
+    uint64_t quiet = bits == 32 ? 0x7fc00000 : UINT64_C(0x7ff8000000000000);
+    if (!max)
+        quiet |= UINT64_C(1) << (bits - 1);
+    if (ignore_nan)
+        guard = both(e, guard, LLVMBuildNot(b, is_nan, ""));
+    else
+        n = LLVMBuildSelect(b, is_nan, LLVMConstInt(whole, quiet, false), n, "");
+    LLVMValueRef negative = LLVMBuildICmp(b, LLVMIntSLT, n, LLVMConstNull(whole), "");
+    LLVMValueRef positive = LLVMBuildNot(b, negative, "");
+    const char *up = arena_printf(&e->s->module, "%s.s%u", max ? "max" : "min", bits);
+    const char *down = arena_printf(&e->s->module, "%s.u%u", max ? "min" : "max", bits);
+    reduce_by(e, up, a->address, n, both(e, guard, positive));
+    reduce_by(e, down, a->address, n, both(e, guard, negative));
+}
+
+/* "add.u64"; NULL: there is no such instruction. Sums of integers wrap, so signs do not matter. */
+static const char *integer_reduction(struct lane_emit *e, enum ir_kind kind, bool sign,
+                                     uint32_t bits)
+{
+    struct arena *a = &e->s->module;
     switch (kind) {
-    case IR_KIND_SUM:
-        /* Sums of integers wrap, so signs do not matter; there is no add.s64. */
-        return arena_printf(&e->s->module, "add.%s%u", f ? "f" : "u", bits);
+    case IR_KIND_SUM: return arena_printf(a, "add.u%u", bits);
     case IR_KIND_MAX:
+    case IR_KIND_FMAX: return arena_printf(a, "max.%s%u", sign ? "s" : "u", bits);
     case IR_KIND_MIN:
-        return f ? NULL
-                 : arena_printf(&e->s->module, "%s.%s%u", kind == IR_KIND_MAX ? "max" : "min",
-                                sign ? "s" : "u", bits);
-    case IR_KIND_ANY: return f ? NULL : bits == 64 ? "or.b64" : "or.b32";
-    case IR_KIND_ALL: return f ? NULL : bits == 64 ? "and.b64" : "and.b32";
+    case IR_KIND_FMIN: return arena_printf(a, "min.%s%u", sign ? "s" : "u", bits);
+    case IR_KIND_ANY: return arena_printf(a, "or.b%u", bits);
+    case IR_KIND_ALL: return arena_printf(a, "and.b%u", bits);
     case IR_KIND_PROD:
-    case IR_KIND_FMAX:
-    case IR_KIND_FMIN:
     case IR_KIND_COMBINER: break;
     }
     return NULL;
 }
 
+static bool float_reduction(struct lane_emit *e, const struct lane_access *a, enum ir_kind kind,
+                            LLVMValueRef value)
+{
+    switch (kind) {
+    case IR_KIND_SUM:
+        reduce_by(e, bits_of(LLVMTypeOf(value)) == 32 ? "add.f32" : "add.f64", a->address, value,
+                  a->guard);
+        return true;
+    case IR_KIND_MAX:
+    case IR_KIND_FMAX:
+    case IR_KIND_MIN:
+    case IR_KIND_FMIN:
+        float_extreme(e, a, kind == IR_KIND_MAX || kind == IR_KIND_FMAX,
+                      kind == IR_KIND_FMAX || kind == IR_KIND_FMIN, value);
+        return true;
+    case IR_KIND_ANY:
+    case IR_KIND_ALL:
+    case IR_KIND_PROD:
+    case IR_KIND_COMBINER: break;
+    }
+    return false;
+}
+
 bool nvptx_atomic(struct lane_emit *e, const struct lane_access *a, enum ir_kind kind,
                   enum ir_elem elem, LLVMValueRef value)
 {
-    const char *op = reduction(e, kind, elem);
-    if (!op)
+    uint32_t bits = elem == IR_INDEX ? 64 : ir_elem_bits(elem);
+    if (elem == IR_BOOL || bits < 32)
         return false;
-    const char *class = elem == IR_F64 ? "d" : elem == IR_F32 ? "f" : strstr(op, "64") ? "l" : "r";
-    LLVMValueRef args[] = {a->address, value, a->guard};
-    const char *text = arena_printf(&e->s->module, "%sred.relaxed.gpu.global.%s [$0], $1;",
-                                    a->guard ? "@$2 " : "", op);
-    const char *constraints = arena_printf(&e->s->module, "l,%s%s", class, a->guard ? ",b" : "");
-    nvptx_asm(e, NVPTX_MEMORY, NULL, text, constraints, args, a->guard ? 3 : 2);
-    return true;
+    if (ir_elem_is_float(elem))
+        return float_reduction(e, a, kind, value);
+    const char *op = integer_reduction(e, kind, ir_elem_is_signed(elem), bits);
+    if (op)
+        reduce_by(e, op, a->address, value, a->guard);
+    return op != NULL;
 }
 
 /* ---- shared memory ----------------------------------------------------------------------------- */

@@ -351,12 +351,34 @@ static void sums_in_memory_are_one_instruction(void **state)
     assert_true(w.h->atomic(&w.e, &to, IR_KIND_MIN, IR_U64, wide));
     assert_true(w.h->atomic(&w.e, &to, IR_KIND_ANY, IR_U32, n));
     assert_true(w.h->atomic(&w.e, &to, IR_KIND_ALL, IR_INDEX, wide));
-    assert_false(w.h->atomic(&w.e, &to, IR_KIND_MAX, IR_F32, f));
     assert_false(w.h->atomic(&w.e, &to, IR_KIND_PROD, IR_I32, n));
     assert_false(w.h->atomic(&w.e, &to, IR_KIND_SUM, IR_BF16, f));
     assert_pieces(FINISH(&w), "red.relaxed.gpu.global.add.f32 [", "@%p", "global.add.f64",
                   "global.add.u64", "global.max.s32", "global.min.u64", "global.or.b32",
                   "global.and.b64", NULL);
+    end(&w);
+}
+
+/* Two instructions, of which one takes place. */
+static void extremes_of_floats_are_those_of_integers(void **state)
+{
+    (void)state;
+    struct world w = begin("nvptx:sm_80", (struct lane_kernel){0});
+    LLVMContextRef c = w.e.context;
+    struct lane_access at = access(&w, 0);
+    at.type = LLVMFloatTypeInContext(c);
+    LLVMValueRef f = w.h->load(&w.e, &at);
+    assert_true(w.h->atomic(&w.e, &at, IR_KIND_MAX, IR_F32, f));
+    at.guard = guard(&w);
+    assert_true(w.h->atomic(&w.e, &at, IR_KIND_FMIN, IR_F32, f));
+    at.type = LLVMDoubleTypeInContext(c);
+    assert_true(w.h->atomic(&w.e, &at, IR_KIND_MIN, IR_F64, w.h->load(&w.e, &at)));
+    const char *ptx = FINISH(&w);
+    assert_pieces(ptx, "2143289344", "red.relaxed.gpu.global.max.s32",
+                  "red.relaxed.gpu.global.min.u32", "red.relaxed.gpu.global.min.s32",
+                  "red.relaxed.gpu.global.max.u32", "red.relaxed.gpu.global.min.s64",
+                  "red.relaxed.gpu.global.max.u64", NULL);
+    assert_int_equal(count_of(ptx, "@%p"), 7); /* with the guarded load */
     end(&w);
 }
 
@@ -543,6 +565,7 @@ int main(void)
         cmocka_unit_test(what_is_kept_has_a_policy_made_once),
         cmocka_unit_test(accesses_of_written_tensors_stay_in_order),
         cmocka_unit_test(sums_in_memory_are_one_instruction),
+        cmocka_unit_test(extremes_of_floats_are_those_of_integers),
         cmocka_unit_test(shared_memory_is_one_array),
         cmocka_unit_test(a_cluster_writes_to_its_peers),
         cmocka_unit_test(copies_do_not_wait),
