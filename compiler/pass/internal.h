@@ -9,6 +9,7 @@ bool pass_cse(struct pass_ctx *ctx, struct ir_func *f);
 bool pass_mem(struct pass_ctx *ctx, struct ir_func *f);
 bool pass_licm(struct pass_ctx *ctx, struct ir_func *f);
 bool pass_dce(struct pass_ctx *ctx, struct ir_func *f);
+bool pass_defer(struct pass_ctx *ctx, struct ir_func *f);
 bool pass_parts(struct pass_ctx *ctx, struct ir_func *f);
 
 /* ---- constants (fold.c): the exact meaning of ops.def on numbers ------------------------------ */

@@ -11,11 +11,12 @@ static const struct pass passes[] = {
     {"mem",   pass_mem,   "a load of what was just stored takes the value; scalar loads that no round changes leave loops"},
     {"licm",  pass_licm,  "what is the same in every round is computed before the loop"},
     {"dce",   pass_dce,   "what nobody can observe goes, carried values of loops too"},
+    {"defer", pass_defer, "sums that a loop adds to are finished after it (GPUs)"},
     {"parts", pass_parts, "picks the number of parts of each partition from the target's vector width"},
 };
 
 /* By name; a pass may run more than once. */
-static const char *const order[] = {"canon", "cse", "mem", "licm", "canon", "cse", "dce", "parts"};
+static const char *const order[] = {"canon", "cse", "mem", "licm", "canon", "cse", "dce", "defer", "parts"};
 /* clang-format on */
 
 #define COUNT(array) ((uint32_t)(sizeof(array) / sizeof *(array)))
