@@ -455,6 +455,8 @@ void gpu_block(struct gen *g, struct ir_block *b)
     for (struct ir_node *n = b->first; n; n = n->next) {
         if (body)
             gpu_place_axes(g);
+        if (body)
+            gpu_meet_cluster(g, n);
         emit_node(g, n);
         if (n == last && !ends_flow(n))
             g->gpu->hooks->release_dependents(&g->gpu->lane);

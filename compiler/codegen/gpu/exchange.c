@@ -239,6 +239,26 @@ void gpu_exchange_meet(struct gen *g, struct gpu_exchange **all, uint32_t count)
     g->gpu->hooks->barrier(&g->gpu->lane);
 }
 
+static bool hands_over(const struct ir_node *n)
+{
+    if (n->op == IR_OP_reduce || n->op == IR_OP_scan || n->op == IR_OP_extract ||
+        n->op == IR_OP_relabel)
+        return true;
+    for (uint32_t i = 0; i < n->region_count; i++)
+        for (const struct ir_node *x = n->regions[i]->first; x; x = x->next)
+            if (hands_over(x))
+                return true;
+    return false;
+}
+
+void gpu_meet_cluster(struct gen *g, const struct ir_node *n)
+{
+    if (g->gpu->schedule.cluster == 1 || g->gpu->cluster_met || !hands_over(n))
+        return;
+    g->gpu->cluster_met = true;
+    g->gpu->hooks->cluster_barrier(&g->gpu->lane);
+}
+
 /* ---- reading ----------------------------------------------------------------------------------- */
 
 static void read_at(struct gen *g, LLVMValueRef place, uint32_t offset, uint32_t width,

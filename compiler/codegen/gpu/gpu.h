@@ -85,6 +85,7 @@ struct gpu {
     struct gpu_loop *loop;
     uint32_t loop_depth;
     uint32_t shared_bytes;         /* given out so far */
+    bool cluster_met;              /* all blocks of the cluster are known to run */
     bool *written;                 /* by tensor: this kernel writes it */
     VEC(struct ir_node *) pending; /* accesses of written tensors since the last barrier */
 };
@@ -177,6 +178,9 @@ void gpu_inline(struct gen *g, struct ir_block *region, LLVMValueRef *args, LLVM
 uint32_t gpu_shared(struct gen *g, uint32_t bytes);
 /* In a loop, two copies take turns: the offset (i32) of this round's copy of `bytes`. */
 LLVMValueRef gpu_shared_turn(struct gen *g, uint32_t bytes);
+/* Before the first node of the body that may write to another block's shared memory: waits until all
+ * blocks of the cluster run. Loads that stand before it are under way meanwhile. exchange.c */
+void gpu_meet_cluster(struct gen *g, const struct ir_node *n);
 
 /* ---- schedule, layouts ------------------------------------------------------------------------ */
 
