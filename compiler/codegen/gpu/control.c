@@ -86,7 +86,7 @@ static void force_outer(struct gen *g, const struct ir_block *body, const bool *
 
 /* Before a loop: what its rounds share and is dear is computed now; what is cheap will be computed in
  * each round from words that stay packed. */
-static bool *prepare_loop(struct gen *g, struct ir_node *loop)
+bool *gpu_prepare_loop(struct gen *g, struct ir_node *loop)
 {
     bool *used = arena_array(&g->s->module, bool, g->f->value_count + 1);
     use_block(used, loop->regions[0]);
@@ -152,8 +152,8 @@ static void emit_if(struct gen *g, struct ir_node *n)
 /* ---- loops ------------------------------------------------------------------------------------- */
 
 /* One round, from the builder's place to `next` or `exit`. */
-static void emit_round(struct gen *g, struct ir_node *n, const bool *used, LLVMBasicBlockRef next,
-                       LLVMBasicBlockRef exit)
+void gpu_round(struct gen *g, struct ir_node *n, const bool *used, LLVMBasicBlockRef next,
+               LLVMBasicBlockRef exit)
 {
     struct gpu_loop loop = {g->gpu->loop, n, next, exit};
     g->gpu->loop = &loop;
@@ -166,7 +166,7 @@ static void emit_round(struct gen *g, struct ir_node *n, const bool *used, LLVMB
     g->gpu->loop = loop.outer;
 }
 
-static void begin_loop(struct gen *g, struct ir_node *n)
+void gpu_begin_loop(struct gen *g, struct ir_node *n)
 {
     struct ir_value **args = carried_args(n);
     make_all_slots(g, args, n->result_count);
@@ -175,7 +175,7 @@ static void begin_loop(struct gen *g, struct ir_node *n)
 }
 
 /* After the last round the results are what is carried. break writes them itself. */
-static void give_results(struct gen *g, struct ir_node *n)
+void gpu_end_loop(struct gen *g, struct ir_node *n)
 {
     struct ir_value **args = carried_args(n);
     for (uint32_t i = 0; i < n->result_count; i++) {
@@ -197,8 +197,8 @@ static void emit_for(struct gen *g, struct ir_node *n)
     LLVMValueRef forward =
         LLVMBuildICmp(g->b, is_signed ? LLVMIntSGT : LLVMIntUGT, step, gen_int(g, t, 0), "");
     step = LLVMBuildSelect(g->b, forward, step, one, "");
-    const bool *used = prepare_loop(g, n);
-    begin_loop(g, n);
+    const bool *used = gpu_prepare_loop(g, n);
+    gpu_begin_loop(g, n);
     LLVMBasicBlockRef before = LLVMGetInsertBlock(g->b);
     LLVMBasicBlockRef body = gen_block(g, "for"), next = gen_block(g, "next");
     LLVMBasicBlockRef done = gen_block(g, "done"), exit = gen_block(g, "end");
@@ -208,7 +208,7 @@ static void emit_for(struct gen *g, struct ir_node *n)
     LLVMValueRef counter = LLVMBuildPhi(g->b, t, "");
     uint32_t mark = gpu_enter(g);
     gpu_set(g, n->regions[0]->args.data[0], 0, counter);
-    emit_round(g, n, used, next, exit);
+    gpu_round(g, n, used, next, exit);
     gpu_leave(g, mark);
     LLVMPositionBuilderAtEnd(g->b, next);
     /* Compare what is left, so that the counter cannot wrap. */
@@ -219,107 +219,22 @@ static void emit_for(struct gen *g, struct ir_node *n)
     LLVMBasicBlockRef blocks[] = {before, next};
     LLVMAddIncoming(counter, values, blocks, 2);
     LLVMPositionBuilderAtEnd(g->b, done);
-    give_results(g, n);
+    gpu_end_loop(g, n);
     LLVMBuildBr(g->b, exit);
     LLVMPositionBuilderAtEnd(g->b, exit);
 }
 
 static void emit_forever(struct gen *g, struct ir_node *n)
 {
-    const bool *used = prepare_loop(g, n);
-    begin_loop(g, n);
+    const bool *used = gpu_prepare_loop(g, n);
+    gpu_begin_loop(g, n);
     LLVMBasicBlockRef body = gen_block(g, "loop"), exit = gen_block(g, "end");
     LLVMBuildBr(g->b, body);
     LLVMPositionBuilderAtEnd(g->b, body);
     uint32_t mark = gpu_enter(g);
-    emit_round(g, n, used, body, exit);
+    gpu_round(g, n, used, body, exit);
     gpu_leave(g, mark);
     LLVMPositionBuilderAtEnd(g->b, exit);
-}
-
-/* ---- sweeps ------------------------------------------------------------------------------------ */
-
-struct sweep {
-    struct ir_node *node;
-    uint8_t axis;
-    const bool *used;
-    LLVMValueRef hi;
-    uint32_t group;
-    LLVMBasicBlockRef exit;
-};
-
-/* hi - start is a multiple of what the bounds and the tile are. */
-static uint32_t group_of(const struct gen *g, const struct ir_node *n, const struct ir_axis *a)
-{
-    uint64_t m = 64;
-    uint64_t parts[] = {gpu_multiple(g, n->operands[0]), gpu_multiple(g, n->operands[1]),
-                        (uint64_t)a->tile};
-    for (unsigned i = 0; i < 3; i++)
-        while (parts[i] && parts[i] % m)
-            m /= 2;
-    return (uint32_t)m;
-}
-
-static void emit_tile(struct gen *g, const struct sweep *s, LLVMValueRef start, LLVMValueRef limit,
-                      LLVMBasicBlockRef next)
-{
-    struct gpu_axis outer = g->gpu->axes[s->axis];
-    uint32_t mark = gpu_enter(g);
-    gpu_place_axis(g, s->axis, start, limit, s->group);
-    emit_round(g, s->node, s->used, next, s->exit);
-    gpu_leave(g, mark);
-    g->gpu->axes[s->axis] = outer;
-}
-
-/* The whole tiles. Returns where the first tile that is not whole starts, at its end. */
-static LLVMValueRef emit_tiles(struct gen *g, const struct sweep *s, LLVMValueRef lo)
-{
-    LLVMValueRef tile = gen_index(g, g->f->axes.data[s->axis].tile);
-    LLVMBasicBlockRef before = LLVMGetInsertBlock(g->b);
-    LLVMBasicBlockRef test = gen_block(g, "tiles"), body = gen_block(g, "tile");
-    LLVMBasicBlockRef next = gen_block(g, "next"), rest = gen_block(g, "rest");
-    LLVMBuildBr(g->b, test);
-    LLVMPositionBuilderAtEnd(g->b, test);
-    LLVMValueRef start = LLVMBuildPhi(g->b, g->t_i64, "");
-    LLVMValueRef left = LLVMBuildSub(g->b, s->hi, start, "");
-    LLVMBuildCondBr(g->b, LLVMBuildICmp(g->b, LLVMIntSGE, left, tile, ""), body, rest);
-    LLVMPositionBuilderAtEnd(g->b, body);
-    emit_tile(g, s, start, NULL, next);
-    LLVMPositionBuilderAtEnd(g->b, next);
-    LLVMValueRef after = LLVMBuildAdd(g->b, start, tile, "");
-    LLVMBuildBr(g->b, test);
-    LLVMValueRef values[] = {lo, after};
-    LLVMBasicBlockRef blocks[] = {before, next};
-    LLVMAddIncoming(start, values, blocks, 2);
-    LLVMPositionBuilderAtEnd(g->b, rest);
-    return start;
-}
-
-/* Whole tiles need no guards; the one that sticks out, if any, has a body of its own. */
-static void emit_sweep(struct gen *g, struct ir_node *n)
-{
-    const struct ir_axis *a = &g->f->axes.data[n->attr.axis];
-    LLVMValueRef lo = gpu_scalar(g, n->operands[0]);
-    struct sweep s = {.node = n, .axis = n->attr.axis, .hi = gpu_scalar(g, n->operands[1])};
-    s.group = group_of(g, n, a);
-    s.used = prepare_loop(g, n);
-    s.exit = gen_block(g, "end");
-    begin_loop(g, n);
-    LLVMValueRef start = emit_tiles(g, &s, lo);
-    LLVMBasicBlockRef done = gen_block(g, "done");
-    if (a->full) {
-        LLVMBuildBr(g->b, done);
-    } else {
-        LLVMBasicBlockRef part = gen_block(g, "part");
-        LLVMValueRef more = LLVMBuildICmp(g->b, LLVMIntSLT, start, s.hi, "");
-        LLVMBuildCondBr(g->b, more, part, done);
-        LLVMPositionBuilderAtEnd(g->b, part);
-        emit_tile(g, &s, start, s.hi, done);
-    }
-    LLVMPositionBuilderAtEnd(g->b, done);
-    give_results(g, n);
-    LLVMBuildBr(g->b, s.exit);
-    LLVMPositionBuilderAtEnd(g->b, s.exit);
 }
 
 /* ---- leaving ----------------------------------------------------------------------------------- */
@@ -338,7 +253,7 @@ void gpu_control(struct gen *g, struct ir_node *n)
     case IR_OP_if: emit_if(g, n); return;
     case IR_OP_for: emit_for(g, n); return;
     case IR_OP_loop: emit_forever(g, n); return;
-    case IR_OP_sweep: emit_sweep(g, n); return;
+    case IR_OP_sweep: gpu_sweep(g, n); return;
     case IR_OP_return: LLVMBuildBr(g->b, g->gpu->exit); return;
     default: leave_loop(g, n);
     }
@@ -452,6 +367,7 @@ void gpu_block(struct gen *g, struct ir_block *b)
 {
     bool body = b == g->f->body, releases = body && g->target->facts.has_dependent_launch;
     const struct ir_node *last = releases ? last_load(b) : NULL;
+    uint32_t held = g->gpu->held.count;
     for (struct ir_node *n = b->first; n; n = n->next) {
         if (body)
             gpu_place_axes(g);
@@ -461,6 +377,7 @@ void gpu_block(struct gen *g, struct ir_block *b)
         if (n == last && !ends_flow(n))
             g->gpu->hooks->release_dependents(&g->gpu->lane);
     }
+    g->gpu->held.count = held; /* what was kept by this block's sweeps */
 }
 
 /* ---- combiners --------------------------------------------------------------------------------- */

@@ -6,6 +6,8 @@
  *   access.c   tensors                        control.c  structured control flow
  *   reduce.c   reductions                     scan.c     scans
  *   move.c     extract, relabel, conversions  shared.c   shared memory
+ *   address.c  where elements are             shift.c    axes aligned down
+ *   sweep.c    loops over an axis             stage.c    what rounds fetch ahead and keep
  *   hazard.c   barriers for tensors           report.c   --emit=layout, remarks
  *   draw.c     layouts as SVG
  *
@@ -67,6 +69,8 @@ struct gpu_axis {
     LLVMValueRef *tests; /* by register number along the axis: exists */
 };
 
+struct gpu_stage; /* stage.h */
+
 /* The loop that break and continue mean: control.c. */
 struct gpu_loop;
 
@@ -87,6 +91,8 @@ struct gpu {
     uint32_t shared_bytes;         /* given out so far */
     bool cluster_met;              /* all blocks of the cluster are known to run */
     bool *written;                 /* by tensor: this kernel writes it */
+    struct gpu_stage *stage;       /* of the sweep that is being emitted; NULL: none */
+    VEC(struct gpu_stage *) held;  /* what earlier sweeps of open blocks keep */
     VEC(struct ir_node *) pending; /* accesses of written tensors since the last barrier */
 };
 
@@ -132,8 +138,13 @@ void gpu_locate(struct gen *g);
 /* The tile begins at `start`; elements from `limit` on do not exist (NULL: all of the tile do). */
 void gpu_place_axis(struct gen *g, uint8_t axis, LLVMValueRef start, LLVMValueRef limit,
                     uint32_t group);
+/* ... and elements before `first` (i64) do not. After gpu_place_axis. */
+void gpu_skip_to(struct gen *g, uint8_t axis, LLVMValueRef first);
 /* True (i1) if the element in register i exists along `axes`; NULL: it surely does. */
 LLVMValueRef gpu_exists(struct gen *g, const struct gpu_view *view, uint32_t i, axis_set axes);
+/* True if one of `width` neighbours, from register i on, exists along an axis. */
+LLVMValueRef gpu_overlaps(struct gen *g, const struct gpu_view *view, uint32_t i, uint32_t width,
+                          uint8_t axis);
 /* True for the one thread among those that hold copies of the same elements over `axes`; NULL:
  * there are no copies. */
 LLVMValueRef gpu_owner(struct gen *g, axis_set axes);
@@ -149,8 +160,58 @@ void gpu_place_axes(struct gen *g);
 void gpu_order(struct gen *g, struct ir_node *n);
 /* The same for everything in a loop's body, where a round of it begins. */
 void gpu_order_loop(struct gen *g, struct ir_node *loop);
+/* Are the subscripts of two accesses of one tensor the same? */
+bool gpu_same_place(const struct ir_node *a, const struct ir_node *b, uint32_t rank);
 /* A barrier of the block (cluster: of its blocks), with all that belongs to it. */
 void gpu_barrier(struct gen *g);
+
+/* ---- addresses: address.c -------------------------------------------------------------------- */
+
+struct gpu_gather {
+    struct ir_value *subscript;
+    LLVMValueRef stride; /* i64, bytes */
+};
+
+struct gpu_address {
+    const struct ir_node *node;
+    const struct ir_tensor *tensor;
+    struct gpu_view view;           /* over the axes of the subscripts and the value */
+    uint32_t bytes;                 /* of an element */
+    LLVMValueRef base;              /* i64: everything but the registers' part */
+    LLVMValueRef step[IR_MAX_AXIS]; /* i64, bytes for one element along an axis; NULL: none */
+    struct gpu_gather gathers[IR_MAX_RANK];
+    uint32_t gather_count;
+    uint32_t width;       /* registers of one vector */
+    uint8_t vector_axis;  /* IR_NO_AXIS: none */
+    LLVMValueRef aligned; /* i1: whether the vectors are aligned; NULL: they are */
+};
+
+struct gpu_address gpu_address(struct gen *g, const struct ir_node *n, axis_set axes);
+/* i64: of register i. */
+LLVMValueRef gpu_address_of(struct gen *g, const struct gpu_address *a, uint32_t i);
+struct lane_access gpu_access(struct gen *g, const struct gpu_address *a, uint32_t i,
+                              LLVMTypeRef type, uint32_t elements, LLVMValueRef guard);
+/* access.c: the type of one vector in memory; all vectors of a load; what a load gives. */
+LLVMTypeRef gpu_vector_type(struct gen *g, const struct gpu_address *a);
+/* The width without an address: what gpu_address will choose. */
+uint32_t gpu_width_of(struct gen *g, const struct ir_node *n, axis_set axes, bool *tested,
+                      uint8_t *axis);
+void gpu_load_vectors(struct gen *g, const struct gpu_address *a, LLVMValueRef *out);
+LLVMValueRef gpu_load_elements(struct gen *g, const struct gpu_address *a, uint32_t i);
+void gpu_take_vectors(struct gen *g, const struct gpu_address *a, LLVMValueRef const *vectors);
+
+/* ---- axes aligned down: shift.c --------------------------------------------------------------- */
+
+/* May tiles of the axis begin before its range, so that accesses are aligned? */
+bool gpu_is_shiftable(const struct gen *g, uint8_t axis);
+/* i64: how many elements the tile that begins at `at` should begin earlier; NULL: it is aligned as it
+ * is, or cannot be. granule: bytes to align to. */
+LLVMValueRef gpu_shift(struct gen *g, uint8_t axis, LLVMValueRef at, uint32_t granule);
+
+/* ---- rounds: stage.c --------------------------------------------------------------------------- */
+
+/* Gives a load what was fetched for this round; false: nothing was. */
+bool gpu_stage_take(struct gen *g, struct ir_node *n);
 
 /* ---- emission -------------------------------------------------------------------------------- */
 
@@ -169,6 +230,15 @@ void gpu_relabel(struct gen *g, struct ir_node *n);                        /* mo
 /* One combine step of a reduce or scan: out = a with b; one scalar per operand. reduce.c */
 void gpu_combine(struct gen *g, const struct ir_node *n, LLVMValueRef *out, LLVMValueRef *a,
                  LLVMValueRef *b);
+void gpu_sweep(struct gen *g, struct ir_node *n); /* sweep.c */
+/* Loops, in this order. Before: computes what rounds share; which values they use. */
+bool *gpu_prepare_loop(struct gen *g, struct ir_node *loop);
+void gpu_begin_loop(struct gen *g, struct ir_node *loop);
+/* One round, from the builder's place to `next`, or by break to `exit`. */
+void gpu_round(struct gen *g, struct ir_node *loop, const bool *used, LLVMBasicBlockRef next,
+               LLVMBasicBlockRef exit);
+/* After the last round the results are what is carried. */
+void gpu_end_loop(struct gen *g, struct ir_node *loop);
 /* A combiner's region on scalars: args and results one per value. control.c */
 void gpu_inline(struct gen *g, struct ir_block *region, LLVMValueRef *args, LLVMValueRef *results);
 
@@ -194,6 +264,11 @@ uint32_t gpu_proven_width(const struct gen *g, const struct ir_node *n, uint8_t 
  * are neighbours (IR_NO_AXIS: it takes one). */
 uint32_t gpu_access_width(const struct gen *g, const struct gpu_layout *l, const struct ir_node *n,
                           axis_set axes, uint32_t bytes, uint8_t *axis, const char **why);
+
+/* The same where addresses are only known when the kernel runs. */
+uint32_t gpu_hoped_width(const struct gen *g, const struct ir_node *n, uint8_t axis, uint32_t most);
+uint32_t gpu_possible_width(const struct gen *g, const struct gpu_layout *l,
+                            const struct ir_node *n, axis_set axes, uint32_t bytes, uint8_t *axis);
 
 /* Gives every axis its layout, and every part axis as many parts as threads hold its parent. False
  * after reporting. */

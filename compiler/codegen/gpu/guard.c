@@ -170,6 +170,14 @@ void gpu_place_axis(struct gen *g, uint8_t axis, LLVMValueRef start, LLVMValueRe
     x->room = x->thread ? LLVMBuildSub(g->b, room, x->thread, "") : room;
 }
 
+void gpu_skip_to(struct gen *g, uint8_t axis, LLVMValueRef first)
+{
+    struct gpu_axis *x = &g->gpu->axes[axis];
+    LLVMValueRef skip = LLVMBuildSub(g->b, first, x->start, "");
+    skip = LLVMBuildTrunc(g->b, skip, g->t_i32, "");
+    x->skip = x->thread ? LLVMBuildSub(g->b, skip, x->thread, "") : skip;
+}
+
 LLVMValueRef gpu_and(struct gen *g, LLVMValueRef a, LLVMValueRef b)
 {
     return !a ? b : !b ? a : LLVMBuildAnd(g->b, a, b, "");
@@ -194,6 +202,21 @@ static LLVMValueRef exists_along(struct gen *g, const struct gpu_view *view, uin
     if (x->skip)
         in = gpu_and(g, in, LLVMBuildICmp(g->b, LLVMIntSLE, x->skip, offset, ""));
     gpu_remember(g, &x->tests[r], in);
+    return in;
+}
+
+LLVMValueRef gpu_overlaps(struct gen *g, const struct gpu_view *view, uint32_t i, uint32_t width,
+                          uint8_t axis)
+{
+    const struct gpu_axis *x = &g->gpu->axes[axis];
+    const struct gpu_axis_layout *l = &g->gpu->layout->axes[axis];
+    uint32_t offset = gpu_axis_offset(l, gpu_view_digit(view, i, axis));
+    LLVMValueRef in = NULL;
+    if (x->room)
+        in = LLVMBuildICmp(g->b, LLVMIntSGT, x->room, constant(g, offset), "");
+    if (x->skip)
+        in = gpu_and(g, in,
+                     LLVMBuildICmp(g->b, LLVMIntSLT, x->skip, constant(g, offset + width), ""));
     return in;
 }
 
@@ -294,6 +317,23 @@ static bool grid_is_ready(struct gen *g)
     return true;
 }
 
+/* The whole range in one tile; aligned down if there is room for the elements before it. */
+static void place_range(struct gen *g, uint8_t axis)
+{
+    const struct ir_axis *a = &g->f->axes.data[axis];
+    LLVMValueRef lo = gpu_scalar(g, a->lo), hi = gpu_scalar(g, a->hi);
+    LLVMValueRef shift = gpu_shift(g, axis, lo, 16);
+    if (!shift) {
+        gpu_place_axis(g, axis, lo, a->full ? NULL : hi, group_of(g, a, false));
+        return;
+    }
+    LLVMValueRef early = LLVMBuildSub(g->b, lo, shift, "");
+    LLVMValueRef length = LLVMBuildSub(g->b, hi, early, "");
+    LLVMValueRef fits = LLVMBuildICmp(g->b, LLVMIntSLE, length, gen_index(g, a->tile), "");
+    gpu_place_axis(g, axis, LLVMBuildSelect(g->b, fits, early, lo, ""), hi, 1);
+    gpu_skip_to(g, axis, lo);
+}
+
 /* A swept axis stands nowhere until its sweep; held values over it have the tile's elements. */
 static void place_held(struct gen *g, uint8_t axis)
 {
@@ -303,8 +343,7 @@ static void place_held(struct gen *g, uint8_t axis)
     else if (a->kind == IR_AXIS_SWEPT)
         gpu_place_axis(g, axis, gpu_scalar(g, a->lo), NULL, 1);
     else
-        gpu_place_axis(g, axis, gpu_scalar(g, a->lo), a->full ? NULL : gpu_scalar(g, a->hi),
-                       group_of(g, a, false));
+        place_range(g, axis);
 }
 
 void gpu_place_axes(struct gen *g)

@@ -32,7 +32,7 @@ static bool same_terms(const struct ir_affine *a, const struct ir_affine *b)
     return true;
 }
 
-static bool same_subscripts(const struct ir_node *a, const struct ir_node *b, uint32_t rank)
+bool gpu_same_place(const struct ir_node *a, const struct ir_node *b, uint32_t rank)
 {
     struct ir_affine x, y;
     for (uint32_t d = 0; d < rank; d++) {
@@ -63,7 +63,7 @@ static bool conflict(struct gen *g, const struct ir_node *a, const struct ir_nod
     if (a->op == IR_OP_atomic && b->op == IR_OP_atomic)
         return false;
     axis_set axes = axes_of(a, t->rank);
-    return axes != axes_of(b, t->rank) || !same_subscripts(a, b, t->rank) ||
+    return axes != axes_of(b, t->rank) || !gpu_same_place(a, b, t->rank) ||
            gpu_owner(g, axes) != NULL;
 }
 

@@ -59,7 +59,7 @@ static bool runs_along(struct proof *p, const struct ir_affine *f)
 
 static bool is_fastest(struct proof *p)
 {
-    struct ir_affine f;
+    struct ir_affine f = {0};
     const char *name = p->g->f->axes.data[p->axis].name;
     for (uint32_t d = 0; d < p->tensor->rank; d++) {
         bool last = d + 1 == p->tensor->rank;
@@ -118,6 +118,33 @@ static uint8_t fastest_axis(const struct gpu_layout *l, axis_set axes)
         if (axes >> l->order[k] & 1 && l->axes[l->order[k]].regs > 1)
             return l->order[k];
     return IR_NO_AXIS;
+}
+
+/* Along a shiftable axis the address is tested when the kernel runs, and mostly fits. */
+uint32_t gpu_hoped_width(const struct gen *g, const struct ir_node *n, uint8_t axis, uint32_t most)
+{
+    const struct ir_tensor *t = &g->f->tensors.data[n->attr.tensor];
+    struct proof p = {.g = g, .node = n, .tensor = t, .axis = axis};
+    struct ir_affine last;
+    const char *why;
+    uint32_t proven = gpu_proven_width(g, n, axis, most, &why);
+    if (n->attr.flag || t->strided || !t->rank || !gpu_is_shiftable(g, axis) || !is_fastest(&p))
+        return proven;
+    ir_affine_of(n->operands[t->rank - 1], &last);
+    while (most & (most - 1))
+        most &= most - 1;
+    return last.coefficient[axis] == 1 && most ? most : proven;
+}
+
+uint32_t gpu_possible_width(const struct gen *g, const struct gpu_layout *l,
+                            const struct ir_node *n, axis_set axes, uint32_t bytes, uint8_t *axis)
+{
+    uint32_t most = bytes / (ir_elem_bits(g->f->tensors.data[n->attr.tensor].elem) / 8);
+    *axis = fastest_axis(l, axes);
+    if (*axis == IR_NO_AXIS)
+        return 1;
+    uint32_t vector = l->axes[*axis].vector;
+    return gpu_hoped_width(g, n, *axis, vector < most ? vector : most);
 }
 
 uint32_t gpu_access_width(const struct gen *g, const struct gpu_layout *l, const struct ir_node *n,

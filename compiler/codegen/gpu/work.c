@@ -82,9 +82,8 @@ static void add_access(struct collector *c, const struct ir_node *n, double time
                      .proven = 1,
                      .writes = n->op != IR_OP_load,
                      .node = n};
-    const char *why;
     if (w.fast != IR_NO_AXIS)
-        w.proven = gpu_proven_width(c->g, n, w.fast, MOST_BYTES / w.bytes, &why);
+        w.proven = gpu_hoped_width(c->g, n, w.fast, MOST_BYTES / w.bytes);
     w.axes = whole(c->f, axes, &w.parts);
     vec_push(&c->s->module, &c->out->items, w);
 }

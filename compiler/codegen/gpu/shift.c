@@ -1,0 +1,128 @@
+/* Rows that begin anywhere: a tile may begin a few elements before its range, so that its vectors lie
+ * at multiples of their size; guards keep out what is not in the range. All accesses along the axis
+ * should be off by the same: the first one decides, the others are tested. */
+#include "codegen/gpu/gpu.h"
+
+/* ---- may an axis be shifted? ------------------------------------------------------------------- */
+
+/* Ops that see where a tile begins, or pair elements of tiles that begin elsewhere. */
+static bool pins_start(const struct ir_node *n, uint8_t axis)
+{
+    switch ((int)n->op) {
+    case IR_OP_scan:
+    case IR_OP_extract:
+    case IR_OP_merge:
+    case IR_OP_dot: return n->attr.axis == axis;
+    case IR_OP_relabel: return n->attr.axis == axis || n->attr.to == axis;
+    default: return false;
+    }
+}
+
+static bool block_pins(const struct ir_block *b, uint8_t axis)
+{
+    for (const struct ir_node *n = b->first; n; n = n->next) {
+        if (pins_start(n, axis))
+            return true;
+        for (uint32_t i = 0; i < n->region_count; i++)
+            if (block_pins(n->regions[i], axis))
+                return true;
+    }
+    return false;
+}
+
+bool gpu_is_shiftable(const struct gen *g, uint8_t axis)
+{
+    const struct ir_axis *a = &g->f->axes.data[axis];
+    bool range = a->kind == IR_AXIS_HELD || a->kind == IR_AXIS_SWEPT;
+    return range && !g->f->ordered && !block_pins(g->f->body, axis);
+}
+
+/* ---- by how much ------------------------------------------------------------------------------- */
+
+/* Rows of other axes: the shift is one for all registers of a thread, and in a sweep, whose rounds
+ * all threads go through together, for all threads. */
+static bool is_uniform(const struct gen *g, axis_set others, bool swept)
+{
+    for (unsigned i = 0; i < g->f->axes.count; i++) {
+        const struct gpu_axis_layout *l = &g->gpu->layout->axes[i];
+        if ((others >> i & 1) && (l->regs > 1 || (swept && l->digit_count)))
+            return false;
+    }
+    return true;
+}
+
+static bool others_are_placed(const struct gen *g, axis_set others)
+{
+    for (unsigned i = 0; i < g->f->axes.count; i++)
+        if ((others >> i & 1) && !g->gpu->axes[i].placed)
+            return false;
+    return true;
+}
+
+static bool is_ready(struct gen *g, const struct ir_node *n, uint8_t axis)
+{
+    struct ir_affine f;
+    for (uint32_t d = 0; d < g->f->tensors.data[n->attr.tensor].rank; d++) {
+        ir_affine_of(n->operands[d], &f);
+        if (!f.affine)
+            return false;
+        for (uint32_t i = 0; i < f.term_count; i++)
+            if (f.terms[i].value && !gpu_is_ready(g, f.terms[i].value))
+                return false;
+        if (!others_are_placed(g, f.axes & ~((axis_set)1 << axis)))
+            return false;
+    }
+    return true;
+}
+
+/* An access along the axis that is not known to be aligned. */
+static bool decides(struct gen *g, const struct ir_node *n, uint8_t axis)
+{
+    axis_set axes = 0;
+    uint8_t along;
+    const char *why;
+    if (n->op != IR_OP_load && n->op != IR_OP_store)
+        return false;
+    for (uint32_t d = 0; d < g->f->tensors.data[n->attr.tensor].rank; d++)
+        axes |= n->operands[d]->type.axes;
+    uint32_t bytes = g->gpu->schedule.vector;
+    uint32_t possible = gpu_possible_width(g, g->gpu->layout, n, axes, bytes, &along);
+    if (possible == 1 || along != axis ||
+        gpu_access_width(g, g->gpu->layout, n, axes, bytes, &along, &why) >= possible)
+        return false;
+    axis_set others = axes & ~((axis_set)1 << axis);
+    return is_uniform(g, others, g->f->axes.data[axis].kind == IR_AXIS_SWEPT) &&
+           is_ready(g, n, axis);
+}
+
+static const struct ir_node *find_deciding(struct gen *g, const struct ir_block *b, uint8_t axis)
+{
+    for (const struct ir_node *n = b->first; n; n = n->next) {
+        if (decides(g, n, axis))
+            return n;
+        for (uint32_t i = 0; i < n->region_count; i++) {
+            const struct ir_node *found = find_deciding(g, n->regions[i], axis);
+            if (found)
+                return found;
+        }
+    }
+    return NULL;
+}
+
+LLVMValueRef gpu_shift(struct gen *g, uint8_t axis, LLVMValueRef at, uint32_t granule)
+{
+    if (!gpu_is_shiftable(g, axis))
+        return NULL;
+    const struct ir_node *n = find_deciding(g, g->f->body, axis);
+    if (!n)
+        return NULL;
+    struct gpu_axis saved = g->gpu->axes[axis];
+    g->gpu->axes[axis] = (struct gpu_axis){.placed = true, .start = at};
+    axis_set axes = 0;
+    for (uint32_t d = 0; d < g->f->tensors.data[n->attr.tensor].rank; d++)
+        axes |= n->operands[d]->type.axes;
+    struct gpu_address a = gpu_address(g, n, axes);
+    g->gpu->axes[axis] = saved;
+    LLVMValueRef low = LLVMBuildAnd(g->b, a.base, gen_index(g, (int64_t)granule - 1), "");
+    return LLVMBuildUDiv(g->b, low, gen_index(g, a.bytes), "");
+}

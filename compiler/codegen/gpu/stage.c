@@ -1,0 +1,357 @@
+/* What rounds fetch ahead and keep: stage.h. */
+#include "codegen/gpu/stage.h"
+
+static uint64_t view_bytes(struct gen *g, const struct gpu_staged *x)
+{
+    return (uint64_t)x->vectors * x->bytes * g->gpu->layout->threads;
+}
+
+/* ---- which loads ------------------------------------------------------------------------------- */
+
+/* Does the value follow from the sweep's place and what lies outside its body? */
+static bool is_free(const struct ir_value *v, const struct ir_node *sweep, unsigned depth)
+{
+    if (v->def == IR_DEF_ARG)
+        return v->block != sweep->regions[0];
+    const struct ir_node *n = v->node;
+    if (n->block != sweep->regions[0])
+        return true;
+    if (depth == 0 || !(ir_op_info(n->op)->traits & IR_PURE) || n->region_count)
+        return false;
+    for (uint32_t i = 0; i < n->operand_count; i++)
+        if (!is_free(n->operands[i], sweep, depth - 1))
+            return false;
+    return true;
+}
+
+/* Every access of a tensor that is written goes to the place that the load reads, so that another
+ * round cannot change what was fetched. */
+static bool stays(const struct gen *g, const struct ir_block *b, const struct ir_node *load)
+{
+    uint32_t rank = g->f->tensors.data[load->attr.tensor].rank;
+    for (const struct ir_node *n = b->first; n; n = n->next) {
+        bool writes = ir_op_info(n->op)->traits & IR_WRITES;
+        if (writes && n->attr.tensor == load->attr.tensor && !gpu_same_place(n, load, rank))
+            return false;
+        for (uint32_t i = 0; i < n->region_count; i++)
+            if (!stays(g, n->regions[i], load))
+                return false;
+    }
+    return true;
+}
+
+/* A load of the body's own block whose vectors can be copied without waiting. */
+static bool describe(struct gen *g, const struct ir_node *sweep, const struct ir_node *n,
+                     struct gpu_staged *out)
+{
+    if (n->op != IR_OP_load || n->attr.flag)
+        return false;
+    const struct ir_tensor *t = &g->f->tensors.data[n->attr.tensor];
+    axis_set axes = 0;
+    for (uint32_t d = 0; d < t->rank; d++) {
+        axes |= n->operands[d]->type.axes;
+        struct ir_affine f;
+        ir_affine_of(n->operands[d], &f);
+        if (!f.affine || !is_free(n->operands[d], sweep, 6))
+            return false;
+    }
+    bool moves = axes >> sweep->attr.axis & 1;
+    if (!moves || axes != n->results[0]->type.axes || !stays(g, g->f->body, n))
+        return false;
+    bool tested;
+    uint8_t axis;
+    uint32_t width = gpu_width_of(g, n, axes, &tested, &axis);
+    uint32_t bytes = width * ir_elem_bits(t->elem) / 8;
+    *out = (struct gpu_staged){
+        .node = n, .vectors = gpu_view(g->gpu->layout, axes).count / width, .bytes = bytes};
+    return bytes == 4 || bytes == 8 || bytes == 16;
+}
+
+/* ---- sweeps that read the same ----------------------------------------------------------------- */
+
+static const struct ir_node *same_load(struct gen *g, const struct ir_node *sweep,
+                                       const struct ir_node *load)
+{
+    struct gpu_staged x;
+    uint32_t rank = g->f->tensors.data[load->attr.tensor].rank;
+    for (const struct ir_node *n = sweep->regions[0]->first; n; n = n->next)
+        if (n->op == IR_OP_load && n->attr.tensor == load->attr.tensor &&
+            gpu_same_place(n, load, rank) && describe(g, sweep, n, &x))
+            return n;
+    return NULL;
+}
+
+static bool is_same_range(const struct ir_node *a, const struct ir_node *b)
+{
+    return b->op == IR_OP_sweep && a->attr.axis == b->attr.axis &&
+           a->operands[0] == b->operands[0] && a->operands[1] == b->operands[1];
+}
+
+/* Is the load repeated by a sweep of the same range, in n or the nodes after it? */
+static bool is_read_again(struct gen *g, const struct ir_node *n, const struct ir_node *sweep,
+                          const struct ir_node *load)
+{
+    for (; n; n = n->next) {
+        if (is_same_range(sweep, n) && same_load(g, n, load))
+            return true;
+        for (uint32_t i = 0; i < n->region_count; i++)
+            if (is_read_again(g, n->regions[i]->first, sweep, load))
+                return true;
+    }
+    return false;
+}
+
+static struct gpu_stage *new_stage(struct gen *g, const struct ir_node *sweep)
+{
+    struct gpu_stage *s = arena_new(&g->s->module, struct gpu_stage);
+    s->axis = sweep->attr.axis;
+    s->lo = sweep->operands[0];
+    s->hi = sweep->operands[1];
+    s->round = -1;
+    return s;
+}
+
+static void add_load(struct gen *g, struct gpu_stage *s, struct gpu_staged x)
+{
+    x.offset = s->slot_bytes;
+    s->slot_bytes += (uint32_t)view_bytes(g, &x);
+    vec_push(&g->s->module, &s->loads, x);
+}
+
+/* ---- opening ----------------------------------------------------------------------------------- */
+
+static uint32_t smaller(uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
+}
+
+static void make_kept(struct gen *g, struct gpu_stage *s)
+{
+    for (uint32_t i = 0; i < s->loads.count; i++) {
+        struct gpu_staged *x = &s->loads.data[i];
+        x->kept = arena_array(&g->s->module, LLVMValueRef *, s->rounds_in_registers + 1);
+        for (uint32_t r = 0; r < s->rounds_in_registers; r++)
+            x->kept[r] = arena_array(&g->s->module, LLVMValueRef, x->vectors);
+    }
+}
+
+/* The first of several sweeps: keeps what the schedule has room for. */
+static struct gpu_stage *open_hold(struct gen *g, struct ir_node *sweep)
+{
+    const struct schedule *plan = &g->gpu->schedule;
+    struct gpu_stage *s = new_stage(g, sweep);
+    uint32_t vectors = 0, bytes = 0;
+    struct gpu_staged x;
+    for (const struct ir_node *n = sweep->regions[0]->first; n; n = n->next)
+        if (describe(g, sweep, n, &x) && is_read_again(g, sweep->next, sweep, n)) {
+            add_load(g, s, x);
+            vectors += x.vectors;
+            bytes += x.vectors * x.bytes;
+        }
+    if (!s->loads.count)
+        return NULL;
+    s->rounds_in_registers = smaller(plan->hold_registers / vectors, 16);
+    s->slots = g->target->facts.has_async_copy ? plan->hold / bytes : 0;
+    make_kept(g, s);
+    s->base = s->slots ? gpu_shared(g, s->slots * s->slot_bytes) : 0;
+    vec_push(&g->s->module, &g->gpu->held, s);
+    return s;
+}
+
+static const struct gpu_staged *find_held(struct gen *g, const struct gpu_stage *s,
+                                          const struct ir_node *n)
+{
+    uint32_t rank = g->f->tensors.data[n->attr.tensor].rank;
+    for (uint32_t i = 0; i < s->loads.count; i++)
+        if (s->loads.data[i].node->attr.tensor == n->attr.tensor &&
+            gpu_same_place(s->loads.data[i].node, n, rank))
+            return &s->loads.data[i];
+    return NULL;
+}
+
+/* A later sweep of the same range: its loads that were kept. */
+static struct gpu_stage *reopen(struct gen *g, struct ir_node *sweep, const struct gpu_stage *first)
+{
+    struct gpu_stage *s = arena_new(&g->s->module, struct gpu_stage);
+    *s = *first;
+    s->loads.data = NULL;
+    s->loads.count = s->loads.capacity = 0;
+    for (const struct ir_node *n = sweep->regions[0]->first; n; n = n->next) {
+        const struct gpu_staged *x = n->op == IR_OP_load ? find_held(g, first, n) : NULL;
+        if (!x)
+            continue;
+        struct gpu_staged mine = *x;
+        mine.node = n;
+        vec_push(&g->s->module, &s->loads, mine);
+    }
+    return s->loads.count ? s : NULL;
+}
+
+static struct gpu_stage *open_ring(struct gen *g, struct ir_node *sweep)
+{
+    struct gpu_stage *s = new_stage(g, sweep);
+    struct gpu_staged x;
+    for (const struct ir_node *n = sweep->regions[0]->first; n; n = n->next)
+        if (describe(g, sweep, n, &x))
+            add_load(g, s, x);
+    if (!s->loads.count)
+        return NULL;
+    s->ring = true;
+    s->slots = g->gpu->schedule.stages;
+    s->base = gpu_shared(g, s->slots * s->slot_bytes);
+    return s;
+}
+
+struct gpu_stage *gpu_stage_open(struct gen *g, struct ir_node *sweep, bool *again)
+{
+    const struct schedule *plan = &g->gpu->schedule;
+    *again = false;
+    for (uint32_t i = g->gpu->held.count; i-- > 0;) {
+        const struct gpu_stage *s = g->gpu->held.data[i];
+        if (s->axis == sweep->attr.axis && s->lo == sweep->operands[0] &&
+            s->hi == sweep->operands[1]) {
+            *again = true;
+            return reopen(g, sweep, s);
+        }
+    }
+    struct gpu_stage *s = plan->hold || plan->hold_registers ? open_hold(g, sweep) : NULL;
+    if (!s && plan->stages && g->target->facts.has_async_copy)
+        s = open_ring(g, sweep);
+    return s;
+}
+
+/* ---- slots ------------------------------------------------------------------------------------- */
+
+/* i32: where this thread's vector k of a load lies in the slot. */
+static LLVMValueRef place_of(struct gen *g, const struct gpu_stage *s, const struct gpu_staged *x,
+                             LLVMValueRef slot, uint32_t k)
+{
+    uint32_t fixed = s->base + x->offset + k * x->bytes * g->gpu->layout->threads;
+    LLVMValueRef own = LLVMBuildMul(g->b, g->gpu->thread, gen_int(g, g->t_i32, x->bytes), "");
+    LLVMValueRef at = LLVMBuildAdd(g->b, own, gen_int(g, g->t_i32, fixed), "");
+    return LLVMBuildAdd(g->b, at, slot, "");
+}
+
+/* i32: the bytes of the vector up to the axis's end. */
+static LLVMValueRef valid_bytes(struct gen *g, const struct gpu_address *a, uint32_t i)
+{
+    const struct gpu_axis *x = &g->gpu->axes[a->vector_axis];
+    const struct gpu_axis_layout *l = &g->gpu->layout->axes[a->vector_axis];
+    uint32_t offset = gpu_axis_offset(l, gpu_view_digit(&a->view, i, a->vector_axis));
+    LLVMTypeRef t = g->t_i32;
+    LLVMValueRef left = LLVMBuildSub(g->b, x->room, gen_int(g, t, offset), "");
+    LLVMValueRef most[] = {left, gen_int(g, t, a->width)};
+    left = gen_intrinsic(g, "llvm.smin", &t, 1, most, 2);
+    LLVMValueRef least[] = {left, gen_int(g, t, 0)};
+    left = gen_intrinsic(g, "llvm.smax", &t, 1, least, 2);
+    return LLVMBuildMul(g->b, left, gen_int(g, t, a->bytes), "");
+}
+
+static void copy_vector(struct gen *g, const struct gpu_stage *s, const struct gpu_staged *x,
+                        const struct gpu_address *a, LLVMValueRef slot, uint32_t k)
+{
+    uint32_t i = k * a->width;
+    LLVMValueRef guard = gpu_exists(g, &a->view, i, a->view.axes), valid = NULL;
+    if (a->width > 1) {
+        axis_set along = (axis_set)1 << a->vector_axis;
+        LLVMValueRef first = gpu_exists(g, &a->view, i, along);
+        bool ragged = first != gpu_exists(g, &a->view, i + a->width - 1, along);
+        guard = gpu_and(g, gpu_exists(g, &a->view, i, a->view.axes & ~along),
+                        ragged ? gpu_overlaps(g, &a->view, i, a->width, a->vector_axis) : first);
+        valid = ragged && g->gpu->axes[a->vector_axis].room ? valid_bytes(g, a, i) : NULL;
+    }
+    struct lane_access access = gpu_access(g, a, i, gpu_vector_type(g, a), a->width, guard);
+    access.valid = valid;
+    g->gpu->hooks->copy_async(&g->gpu->lane, &access, place_of(g, s, x, slot, k), x->bytes);
+}
+
+static void fetch_load(struct gen *g, const struct gpu_stage *s, const struct gpu_staged *x,
+                       LLVMValueRef slot)
+{
+    struct gpu_address a = gpu_address(g, x->node, x->node->results[0]->type.axes);
+    for (uint32_t i = 0; i < a.view.count; i++)
+        gpu_exists(g, &a.view, i, a.view.axes);
+    if (!a.aligned) {
+        for (uint32_t k = 0; k < x->vectors; k++)
+            copy_vector(g, s, x, &a, slot, k);
+        return;
+    }
+    LLVMBasicBlockRef wide = gen_block(g, "wide"), narrow = gen_block(g, "narrow");
+    LLVMBasicBlockRef join = gen_block(g, "fetched");
+    LLVMBuildCondBr(g->b, a.aligned, wide, narrow);
+    LLVMPositionBuilderAtEnd(g->b, wide);
+    for (uint32_t k = 0; k < x->vectors; k++)
+        copy_vector(g, s, x, &a, slot, k);
+    LLVMBuildBr(g->b, join);
+    LLVMPositionBuilderAtEnd(g->b, narrow);
+    for (uint32_t k = 0; k < x->vectors; k++)
+        g->gpu->hooks->shared_store(&g->gpu->lane, gpu_load_elements(g, &a, k * a.width),
+                                    place_of(g, s, x, slot, k), NULL, NULL);
+    LLVMBuildBr(g->b, join);
+    LLVMPositionBuilderAtEnd(g->b, join);
+}
+
+void gpu_stage_fetch(struct gen *g, struct gpu_stage *s, LLVMValueRef slot)
+{
+    uint32_t mark = gpu_enter(g);
+    for (uint32_t i = 0; i < s->loads.count; i++)
+        fetch_load(g, s, &s->loads.data[i], slot);
+    gpu_leave(g, mark);
+}
+
+/* ---- registers --------------------------------------------------------------------------------- */
+
+void gpu_stage_keep(struct gen *g, struct gpu_stage *s, uint32_t round)
+{
+    uint32_t mark = gpu_enter(g);
+    for (uint32_t i = 0; i < s->loads.count; i++) {
+        struct gpu_staged *x = &s->loads.data[i];
+        struct gpu_address a = gpu_address(g, x->node, x->node->results[0]->type.axes);
+        gpu_load_vectors(g, &a, x->kept[round]);
+    }
+    gpu_leave(g, mark);
+}
+
+/* ---- taking ------------------------------------------------------------------------------------ */
+
+/* The address's shape without the address. */
+static struct gpu_address shape_of(struct gen *g, const struct gpu_staged *x)
+{
+    const struct ir_tensor *t = &g->f->tensors.data[x->node->attr.tensor];
+    uint32_t bytes = ir_elem_bits(t->elem) / 8;
+    return (struct gpu_address){.node = x->node,
+                                .tensor = t,
+                                .view = gpu_view(g->gpu->layout, x->node->results[0]->type.axes),
+                                .bytes = bytes,
+                                .width = x->bytes / bytes};
+}
+
+static bool is_taken(struct gen *g, const struct ir_node *n)
+{
+    const struct gpu_value *v = gpu_value(g, n->results[0]);
+    return v->regs[0] || (v->words && v->words[0]);
+}
+
+bool gpu_stage_take(struct gen *g, struct ir_node *n)
+{
+    struct gpu_stage *s = g->gpu->stage;
+    const struct gpu_staged *x = NULL;
+    for (uint32_t i = 0; s && i < s->loads.count; i++)
+        if (s->loads.data[i].node == n)
+            x = &s->loads.data[i];
+    if (!x || (!s->slot && s->round < 0))
+        return false;
+    if (is_taken(g, n))
+        return true;
+    struct gpu_address a = shape_of(g, x);
+    if (s->round >= 0) {
+        gpu_take_vectors(g, &a, x->kept[s->round]);
+        return true;
+    }
+    LLVMValueRef *vectors = arena_array(&g->s->module, LLVMValueRef, x->vectors);
+    for (uint32_t k = 0; k < x->vectors; k++)
+        vectors[k] = g->gpu->hooks->shared_load(&g->gpu->lane, gpu_vector_type(g, &a),
+                                                place_of(g, s, x, s->slot, k), NULL);
+    gpu_take_vectors(g, &a, vectors);
+    return true;
+}
