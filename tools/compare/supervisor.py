@@ -50,8 +50,7 @@ class Supervisor:
         except TimeoutError:
             status = "took longer than allowed"
         finally:
-            worker.kill()
-            worker.wait()
+            end(worker)
         if status == 0:
             if done < len(jobs):  # the deadline
                 for job in jobs[done:]:
@@ -78,6 +77,15 @@ class Supervisor:
                     return
                 *lines, pending = (pending + data).split(b"\n")
                 yield from (json.loads(line) for line in lines)
+
+
+def end(worker):
+    """A process whose kernel hangs may not go at once; it is not waited for long."""
+    worker.kill()
+    try:
+        worker.wait(30)
+    except subprocess.TimeoutExpired:
+        pass
 
 
 def deadline(seconds):
