@@ -59,7 +59,7 @@ struct command {
 
 /* clang-format off */
 #define COMMAND_LIST(X) \
-    X(ops) X(run) X(test) X(bench) X(compile) X(variants) X(fmt) X(explain) X(cache) X(doctor) \
+    X(ops) X(run) X(test) X(bench) X(tune) X(compile) X(variants) X(fmt) X(explain) X(cache) X(doctor) \
     X(completion) X(help)
 /* clang-format on */
 
@@ -114,6 +114,9 @@ struct device_options {
     bool no_compile;    /* --no-compile */
     bool check;         /* --check: run-time checks in the kernels */
     unsigned threads;   /* --threads; 0: one per core */
+    const char
+        *records; /* --records: the user's tuning records; "none": defaults for all kernels */
+    bool tune;    /* --tune: tune what has no record before its first use */
 };
 
 /* A context on the device and the operators asked for. EXIT_DONE, or an exit status after reporting;

@@ -35,6 +35,8 @@ enum {
     OPTION_NO_COMPILE,
     OPTION_CHECK,
     OPTION_THREADS,
+    OPTION_RECORDS,
+    OPTION_TUNE,
 };
 
 /* clang-format off */
@@ -55,6 +57,10 @@ const struct argp_option device_option_list[] = {
     {"no-cache", OPTION_NO_CACHE, 0, 0, "Neither read nor write the compile cache", 5},
     {"no-compile", OPTION_NO_COMPILE, 0, 0,
      "A kernel that is not in the cache is an error, which names it, instead of compiled", 5},
+    {"records", OPTION_RECORDS, "FILE", 0,
+     "Your tuning records (default: see 'ldsl doctor'); none: leave out the library's too", 5},
+    {"tune", OPTION_TUNE, 0, 0,
+     "Before the first use of a kernel that has no tuning record, tune it: takes about a second", 5},
     {0},
 };
 
@@ -92,6 +98,8 @@ static error_t parse_device(int key, char *arg, struct argp_state *state)
     case OPTION_NO_CACHE: options->no_cache = true; return 0;
     case OPTION_NO_COMPILE: options->no_compile = true; return 0;
     case OPTION_CHECK: options->check = true; return 0;
+    case OPTION_RECORDS: options->records = arg; return 0;
+    case OPTION_TUNE: options->tune = true; return 0;
     case OPTION_THREADS: {
         errno = 0;
         unsigned long threads = strtoul(arg, &end, 10);

@@ -17,6 +17,9 @@ int open_operators(struct cli *cli, const struct device_options *options, struct
         .no_compile = options->no_compile,
         .check = options->check,
         .threads = options->threads,
+        .records_path = options->records,
+        .no_records = options->records && strcmp(options->records, "none") == 0,
+        .tune_first_use = options->tune,
     };
     unsigned before = cli->errors;
     enum ldsl_status status = ldsl_context_create(&out->context, options->device, &context);

@@ -1,0 +1,429 @@
+#include "tune_work.h"
+
+#include "cases.h"
+#include "loaded.h"
+#include "verify.h"
+#include "worker.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+    MAX_RUNS = 64,
+    MAX_JOBS = 64,
+    VERIFY_ELEMENTS = 1 << 18 /* of one tensor: other dims shrink; widths stay */
+};
+
+struct prepared {
+    char *with;
+    ldsl_plan *plan;
+};
+
+struct child {
+    const struct tune_work *work;
+    struct cli *cli;
+    FILE *in, *out;
+    struct operators ops;
+    struct references references; /* opened when first needed */
+    bool has_references;
+    struct flush flush;
+    unsigned index; /* of the call that comes next */
+    bool over;      /* the parent is gone, or the device is broken */
+    /* of the call being served */
+    struct trial *trial;
+    struct loaded loaded;
+    struct prepared *plans;
+    unsigned plan_count;
+};
+
+static void answer(struct child *c, json_t *object)
+{
+    c->over |= !worker_write(c->out, object);
+}
+
+static void answer_error(struct child *c, const char *text)
+{
+    answer(c, json_pack("{s:s}", "error", *text ? text : "it failed without saying why"));
+}
+
+/* ---- plans ------------------------------------------------------------------------------------- */
+
+static ldsl_plan *find_plan(const struct child *c, const char *with)
+{
+    for (unsigned i = 0; i < c->plan_count; i++)
+        if (strcmp(c->plans[i].with, with) == 0)
+            return c->plans[i].plan;
+    return NULL;
+}
+
+/* Keeps a plan of the call; NULL after destroying it: out of memory. */
+static ldsl_plan *keep_plan(struct child *c, const char *with, ldsl_plan *plan)
+{
+    struct prepared *plans = realloc(c->plans, (c->plan_count + 1) * sizeof *plans);
+    char *copy = strdup(with);
+    if (plans)
+        c->plans = plans;
+    if (!plans || !copy) {
+        free(copy);
+        ldsl_plan_destroy(plan);
+        return NULL;
+    }
+    c->plans[c->plan_count++] = (struct prepared){copy, plan};
+    return plan;
+}
+
+static enum ldsl_status prepare(ldsl_plan **plan, const struct child *c, const char *with)
+{
+    struct trial trial = *c->trial;
+    trial.with = *with ? with : NULL;
+    return trial_prepare(plan, &trial, c->ops.library);
+}
+
+static enum ldsl_status get_plan(ldsl_plan **plan, struct child *c, const char *with)
+{
+    *plan = find_plan(c, with);
+    if (*plan)
+        return LDSL_OK;
+    enum ldsl_status status = prepare(plan, c, with);
+    if (!status && !(*plan = keep_plan(c, with, *plan)))
+        status = LDSL_NOMEM;
+    return status;
+}
+
+static void forget_plans(struct child *c)
+{
+    for (unsigned i = 0; i < c->plan_count; i++) {
+        free(c->plans[i].with);
+        ldsl_plan_destroy(c->plans[i].plan);
+    }
+    free(c->plans);
+    c->plans = NULL;
+    c->plan_count = 0;
+}
+
+/* ---- compiling --------------------------------------------------------------------------------- */
+
+struct batch {
+    struct child *child;
+    json_t *withs;
+    atomic_uint next;
+    pthread_mutex_t lock; /* over answers and plans */
+};
+
+static json_t *compiled(unsigned i, const ldsl_plan *plan)
+{
+    char code[24];
+    snprintf(code, sizeof code, "%016llx", (unsigned long long)ldsl_plan_code(plan));
+    return json_pack("{s:i, s:s}", "done", (int)i, "code", code);
+}
+
+static void compile_one(struct batch *b, unsigned i)
+{
+    const char *with = json_string_value(json_array_get(b->withs, i));
+    ldsl_plan *plan;
+    pthread_mutex_lock(&b->lock);
+    bool known = find_plan(b->child, with) != NULL;
+    answer(b->child, json_pack("{s:i}", "begin", (int)i));
+    pthread_mutex_unlock(&b->lock);
+    enum ldsl_status status = known ? LDSL_OK : prepare(&plan, b->child, with);
+    pthread_mutex_lock(&b->lock);
+    if (known)
+        plan = find_plan(b->child, with);
+    else if (!status)
+        plan = keep_plan(b->child, with, plan);
+    if (!status && plan)
+        answer(b->child, compiled(i, plan));
+    else
+        answer(b->child, json_pack("{s:i, s:s}", "done", (int)i, "error", ldsl_last_error()));
+    pthread_mutex_unlock(&b->lock);
+}
+
+static void *compile_some(void *user)
+{
+    struct batch *b = user;
+    for (;;) {
+        unsigned i = atomic_fetch_add(&b->next, 1);
+        if (i >= json_array_size(b->withs) || b->child->over)
+            return NULL;
+        compile_one(b, i);
+    }
+}
+
+static void serve_compile(struct child *c, const json_t *request)
+{
+    struct batch b = {.child = c, .withs = json_object_get(request, "with")};
+    pthread_t threads[MAX_JOBS];
+    unsigned jobs = (unsigned)json_integer_value(json_object_get(request, "jobs")), started = 0;
+    pthread_mutex_init(&b.lock, NULL);
+    for (; started + 1 < jobs && started < MAX_JOBS; started++)
+        if (pthread_create(&threads[started], NULL, compile_some, &b) != 0)
+            break;
+    compile_some(&b);
+    while (started)
+        pthread_join(threads[--started], NULL);
+    pthread_mutex_destroy(&b.lock);
+    answer(c, json_pack("{s:b}", "end", 1));
+}
+
+/* ---- timing ------------------------------------------------------------------------------------ */
+
+static int compare_doubles(const void *left, const void *right)
+{
+    double a = *(const double *)left, b = *(const double *)right;
+    return (a > b) - (a < b);
+}
+
+/* The fifth of the times that is fastest ends here: what disturbs a run only makes it slower. */
+static double fast(double *seconds, unsigned count)
+{
+    qsort(seconds, count, sizeof *seconds, compare_doubles);
+    return seconds[count / 5];
+}
+
+/* A loser is not worth more runs: one that is far off after one, or off after three. */
+static bool is_lost(const double *seconds, unsigned count, double best)
+{
+    double least = seconds[0];
+    for (unsigned i = 1; i < count; i++)
+        least = seconds[i] < least ? seconds[i] : least;
+    return best > 0 && (least > 2 * best || (count >= 3 && least > 1.15 * best));
+}
+
+static enum ldsl_status measure(struct child *c, const json_t *request, double *seconds,
+                                unsigned *count)
+{
+    double best = json_number_value(json_object_get(request, "best"));
+    double most_seconds = json_number_value(json_object_get(request, "seconds")), spent = 0, unused;
+    unsigned runs = (unsigned)json_integer_value(json_object_get(request, "runs"));
+    enum ldsl_status status =
+        ldsl_device_time(c->loaded.context, loaded_before, loaded_launch, &c->loaded, &unused, 1);
+    if (runs > MAX_RUNS)
+        runs = MAX_RUNS;
+    for (*count = 0; !status && *count < runs && (*count < 3 || spent < most_seconds);) {
+        if (*count && is_lost(seconds, *count, best))
+            break;
+        status = ldsl_device_time(c->loaded.context, loaded_before, loaded_launch, &c->loaded,
+                                  &seconds[*count], 1);
+        spent += seconds[(*count)++];
+    }
+    return status;
+}
+
+static void serve_time(struct child *c, const json_t *request)
+{
+    double seconds[MAX_RUNS];
+    unsigned count = 0;
+    ldsl_plan *plan;
+    enum ldsl_status status =
+        get_plan(&plan, c, json_string_value(json_object_get(request, "with")));
+    if (!status)
+        status = loaded_use(&c->loaded, plan);
+    if (!status)
+        status = measure(c, request, seconds, &count);
+    if (status)
+        answer_error(c, ldsl_last_error());
+    else
+        answer(c, json_pack("{s:f, s:i}", "seconds", fast(seconds, count), "runs", (int)count));
+    c->over |= status == LDSL_DEVICE; /* a GPU after a fault stays broken: the parent starts anew */
+}
+
+/* ---- verifying --------------------------------------------------------------------------------- */
+
+static bool open_references(struct child *c)
+{
+    if (!c->has_references)
+        c->has_references =
+            references_open(&c->references, &c->work->device, &c->cli->sink) == LDSL_OK;
+    return c->has_references;
+}
+
+/* The same call at the same widths with fewer rows, against the reference. */
+static void verify(struct child *c, const char *with, struct outcome *outcome)
+{
+    struct cases cases;
+    struct trial t;
+    if (!cases_create(&cases, c->trial->subject, NULL, 0, CASES_GRADIENT))
+        return;
+    cases.most_elements = VERIFY_ELEMENTS;
+    if (trial_create(&t, c->trial->subject)) {
+        memcpy(t.types, c->trial->types, sizeof t.types);
+        memcpy(t.dims, c->trial->dims, sizeof t.dims);
+        t.with = *with ? with : NULL;
+        if (calls_assign(c->cli, c->work->calls, &t)) {
+            cases_shrink(&t, &cases);
+            verify_trial(outcome, &t, STYLE_SAMPLE, 1, &c->ops, &c->references);
+        }
+    }
+    trial_destroy(&t);
+    cases_destroy(&cases);
+}
+
+static void serve_verify(struct child *c, const json_t *request)
+{
+    struct outcome outcome = {.why = "it could not be tried"};
+    if (!c->trial->subject->info.ref)
+        outcome = (struct outcome){.passed = true, .why = "there is no reference"};
+    else if (!open_references(c))
+        snprintf(outcome.why, sizeof outcome.why, "the references do not open: %s",
+                 ldsl_last_error());
+    else
+        verify(c, json_string_value(json_object_get(request, "with")), &outcome);
+    answer(c, json_pack("{s:b, s:s}", "passed", outcome.passed, "why", outcome.why));
+}
+
+/* ---- records ----------------------------------------------------------------------------------- */
+
+static void serve_record(struct child *c, const json_t *request)
+{
+    ldsl_plan *plan;
+    ldsl_record r;
+    if (get_plan(&plan, c, json_string_value(json_object_get(request, "with")))) {
+        answer_error(c, ldsl_last_error());
+        return;
+    }
+    json_t *records = json_array();
+    for (uint32_t i = 0; ldsl_plan_record(plan, i, &r); i++)
+        json_array_append_new(records,
+                              json_pack("[s, s, s, s, s, s, s, s, s]", r.op, r.kernel, r.variant,
+                                        r.key, r.shape, r.device, r.target, r.hash, r.settings));
+    answer(c, json_pack("{s:o}", "records", records));
+}
+
+/* ---- calls ------------------------------------------------------------------------------------- */
+
+static json_t *describe_tunables(const ldsl_plan *plan, uint32_t launch)
+{
+    json_t *list = json_array();
+    ldsl_tunable t;
+    for (uint32_t i = 0; ldsl_plan_tunable(plan, launch, i, &t); i++) {
+        json_t *values = json_array();
+        for (uint32_t k = 0; k < t.value_count; k++)
+            json_array_append_new(values, json_integer(t.values[k]));
+        json_array_append_new(list, json_pack("{s:s, s:o, s:b, s:b, s:I}", "name", t.name, "values",
+                                              values, "is_listed", t.is_listed, "is_set", t.is_set,
+                                              "current", (json_int_t)t.current));
+    }
+    return list;
+}
+
+static json_t *describe_call(const struct child *c, enum ldsl_dtype dtype)
+{
+    char shape[256];
+    json_t *dims = json_object();
+    const struct subject *s = c->trial->subject;
+    call_describe_shape(shape, sizeof shape, c->trial);
+    for (uint32_t d = 0; d < s->dim_count; d++)
+        json_object_set_new(dims, s->dims[d], json_integer(c->trial->dims[d]));
+    return json_pack("{s:s, s:s, s:s, s:o}", "op", s->info.name, "dtype", ldsl_dtype_name(dtype),
+                     "shape", shape, "dims", dims);
+}
+
+/* Prepares the call with its defaults, and its tensors. */
+static enum ldsl_status open_call(struct child *c, json_t *description)
+{
+    ldsl_plan *plan;
+    json_t *launches = json_array();
+    enum ldsl_status status = get_plan(&plan, c, "");
+    for (uint32_t i = 0; !status && i < ldsl_plan_launch_count(plan); i++) {
+        ldsl_record r;
+        ldsl_plan_record(plan, i, &r);
+        json_array_append_new(launches, json_pack("{s:s, s:o}", "kernel", r.kernel, "tunables",
+                                                  describe_tunables(plan, i)));
+    }
+    json_object_set_new(description, "launches", launches);
+    if (!status)
+        status = loaded_create(&c->loaded, c->cli, &c->ops, c->trial, plan, &c->flush);
+    return status;
+}
+
+static void serve_requests(struct child *c)
+{
+    while (!c->over) {
+        json_t *request = worker_read(c->in);
+        const char *what = json_string_value(json_object_get(request, "do"));
+        bool next = what && strcmp(what, "next") == 0;
+        if (!what)
+            c->over = true;
+        else if (strcmp(what, "compile") == 0)
+            serve_compile(c, request);
+        else if (strcmp(what, "time") == 0)
+            serve_time(c, request);
+        else if (strcmp(what, "verify") == 0)
+            serve_verify(c, request);
+        else if (strcmp(what, "record") == 0)
+            serve_record(c, request);
+        json_decref(request);
+        if (next)
+            return;
+    }
+}
+
+static int serve_call(void *user, struct trial *t, enum ldsl_dtype dtype)
+{
+    struct child *c = user;
+    if (c->over || c->index++ < c->work->first)
+        return EXIT_DONE;
+    c->trial = t;
+    json_t *description = describe_call(c, dtype);
+    if (!call_fits(c->cli, &c->ops, t))
+        json_object_set_new(description, "error",
+                            json_string("its tensors are too large for this machine's memory"));
+    else if (open_call(c, description))
+        json_object_set_new(description, "error", json_string(ldsl_last_error()));
+    answer(c, description);
+    serve_requests(c);
+    loaded_destroy(&c->loaded);
+    forget_plans(c);
+    return EXIT_DONE;
+}
+
+static int count_call(void *user, struct trial *t, enum ldsl_dtype dtype)
+{
+    unsigned *count = user;
+    (void)t;
+    (void)dtype;
+    ++*count;
+    return EXIT_DONE;
+}
+
+/* From here on what goes wrong is the parent's to tell. */
+static void be_silent(void)
+{
+    int null = open("/dev/null", O_WRONLY);
+    if (null >= 0) {
+        dup2(null, STDERR_FILENO);
+        close(null);
+    }
+}
+
+void tune_work(void *user, FILE *in, FILE *out)
+{
+    const struct tune_work *work = user;
+    struct cli quiet = *work->cli;
+    struct child c = {.work = work, .cli = &quiet, .in = in, .out = out};
+    unsigned calls = 0, before = quiet.errors;
+    quiet.sink.user = &quiet;
+    int status = open_operators(&quiet, &work->device, &c.ops);
+    int found = status ? status : calls_each(&quiet, &c.ops, work->calls, count_call, &calls);
+    if (!status && !calls) /* some that cannot be do not keep the others from being tuned */
+        status = found;
+    if (!status)
+        status = cli_failed(&quiet, flush_create(&c.flush, c.ops.context), before,
+                            "getting ready to measure");
+    if (!status) {
+        be_silent();
+        answer(&c, json_pack("{s:i, s:i, s:s}", "count", (int)calls, "status", found, "device",
+                             ldsl_context_device(c.ops.context)));
+        (void)calls_each(&quiet, &c.ops, work->calls, serve_call, &c);
+        answer(&c, json_pack("{s:b}", "end", 1));
+    } else {
+        answer(&c, json_pack("{s:i}", "exit", status));
+    }
+    flush_destroy(&c.flush);
+    references_close(&c.references);
+    close_operators(&c.ops);
+}
