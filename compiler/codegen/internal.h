@@ -4,6 +4,7 @@
  *   codegen.c  module, passes, finish         llvm.c    types, small code
  *   ops.c      elementwise ops                convert.c casts          math.c  functions
  *   combine.c  reductions, scans              debug.c   source lines
+ *   hardware.c instructions of GPUs           angle.c   large angles   math64.c f64 functions
  *   cpu/       vector loops                   gpu/      threads of a block
  *
  * A value is a scalar or a vector of lanes. 16-bit and 8-bit floats are held as integers of their
@@ -106,6 +107,9 @@ LLVMValueRef gen_compare(struct gen *g, enum ir_cmp c, enum ir_elem e, LLVMValue
 LLVMValueRef gen_cast(struct gen *g, LLVMValueRef x, enum ir_elem from, enum ir_elem to);
 LLVMValueRef gen_math(struct gen *g, enum ir_opcode op, LLVMValueRef x); /* f32 or f64 */
 LLVMValueRef gen_pow(struct gen *g, LLVMValueRef x, LLVMValueRef y);
+/* f64 scalars without a C library: math64.c. power: |x|^y. */
+LLVMValueRef gen_math64(struct gen *g, enum ir_opcode op, LLVMValueRef x);
+LLVMValueRef gen_power64(struct gen *g, LLVMValueRef x, LLVMValueRef y);
 /* x - k pi/2 for |x| >= 2, and k. angle.c */
 LLVMValueRef gen_reduce_large_angle(struct gen *g, LLVMValueRef x, LLVMValueRef *quadrant);
 

@@ -503,36 +503,47 @@ static LLVMValueRef is_whole(struct gen *g, LLVMValueRef y)
     return cmp(g, LLVMRealOEQ, gen_unary_intrinsic(g, "llvm.floor", y), y);
 }
 
+/* What powers are besides v = |x|^y: the sign of odd powers of negative numbers, NaN between them, 1
+ * whatever the other is. t: the element type. */
+static LLVMValueRef power_special(struct gen *g, LLVMTypeRef t, LLVMValueRef x, LLVMValueRef y,
+                                  LLVMValueRef v)
+{
+    LLVMBuilderRef b = g->b;
+    LLVMValueRef zero = gen_floats(g, t, 0, x), one = gen_floats(g, t, 1, x), a = absolute(g, x);
+    LLVMValueRef inf = gen_floats(g, t, INFINITY, x), nan = gen_floats(g, t, NAN, x);
+    LLVMValueRef half = gen_floats(g, t, 0.5, x);
+    v = pick(g, cmp(g, LLVMRealOEQ, a, one), one, v);
+    LLVMValueRef whole = is_whole(g, y);
+    LLVMValueRef odd =
+        LLVMBuildAnd(b, whole, LLVMBuildNot(b, is_whole(g, mul(g, y, half)), ""), "");
+    LLVMTypeRef bits = t == g->t_f64 ? g->t_i64 : g->t_i32;
+    LLVMValueRef negative =
+        LLVMBuildICmp(b, LLVMIntSLT, gen_bits(g, x, bits), gen_ints(g, bits, 0, x), "");
+    v = pick(g, LLVMBuildAnd(b, odd, negative, ""), LLVMBuildFNeg(b, v, ""), v);
+    LLVMValueRef below =
+        LLVMBuildAnd(b, cmp(g, LLVMRealOLT, x, zero), cmp(g, LLVMRealONE, a, inf), "");
+    v = pick(g, LLVMBuildAnd(b, below, LLVMBuildNot(b, whole, ""), ""), nan, v);
+    v = pick(g, cmp(g, LLVMRealUNO, x, y), nan, v);
+    LLVMValueRef always_one =
+        LLVMBuildOr(b, cmp(g, LLVMRealOEQ, y, zero), cmp(g, LLVMRealOEQ, x, one), "");
+    return pick(g, always_one, one, v);
+}
+
 static LLVMValueRef pow_f32(struct gen *g, LLVMValueRef x, LLVMValueRef y)
 {
     LLVMBuilderRef b = g->b;
     LLVMTypeRef wide = gen_shape(g, g->t_f64, x);
-    LLVMValueRef inf = floats_of(g, n32(g, 0x7f800000, x)), zero = f(g, 0, x), one = f(g, 1, x);
-    LLVMValueRef nan = floats_of(g, n32(g, 0x7fc00000, x)), a = absolute(g, x);
+    LLVMValueRef inf = floats_of(g, n32(g, 0x7f800000, x)), a = absolute(g, x);
     LLVMValueRef l = wide_log2(g, LLVMBuildFPExt(b, a, wide, ""));
     LLVMValueRef inf64 = LLVMBuildFPExt(b, inf, wide, "");
-    l = pick(g, cmp(g, LLVMRealOEQ, a, zero), LLVMBuildFNeg(b, inf64, ""), l);
+    l = pick(g, cmp(g, LLVMRealOEQ, a, f(g, 0, x)), LLVMBuildFNeg(b, inf64, ""), l);
     l = pick(g, cmp(g, LLVMRealOEQ, a, inf), inf64, l);
     LLVMValueRef t = LLVMBuildFMul(b, l, LLVMBuildFPExt(b, y, wide, ""), "");
     LLVMValueRef lo = gen_floats(g, g->t_f64, -200, x), hi = gen_floats(g, g->t_f64, 200, x);
     t = pick(g, cmp(g, LLVMRealOLT, t, lo), lo, t);
     t = pick(g, cmp(g, LLVMRealOGT, t, hi), hi, t);
     LLVMValueRef v = LLVMBuildFPTrunc(b, wide_exp2(g, t), LLVMTypeOf(x), "");
-    v = pick(g, cmp(g, LLVMRealOEQ, a, one), one, v);
-    /* A negative base: a sign for odd exponents, NaN between whole ones. */
-    LLVMValueRef whole = is_whole(g, y);
-    LLVMValueRef odd =
-        LLVMBuildAnd(b, whole, LLVMBuildNot(b, is_whole(g, mul(g, y, f(g, 0.5, x))), ""), "");
-    LLVMValueRef negative = LLVMBuildICmp(b, LLVMIntSLT, ints_of(g, x), n32(g, 0, x), "");
-    v = pick(g, LLVMBuildAnd(b, odd, negative, ""), LLVMBuildFNeg(b, v, ""), v);
-    LLVMValueRef below =
-        LLVMBuildAnd(b, cmp(g, LLVMRealOLT, x, zero), cmp(g, LLVMRealONE, a, inf), "");
-    v = pick(g, LLVMBuildAnd(b, below, LLVMBuildNot(b, whole, ""), ""), nan, v);
-    LLVMValueRef unordered = cmp(g, LLVMRealUNO, x, y);
-    v = pick(g, unordered, nan, v);
-    LLVMValueRef always_one =
-        LLVMBuildOr(b, cmp(g, LLVMRealOEQ, y, zero), cmp(g, LLVMRealOEQ, x, one), "");
-    return pick(g, always_one, one, v);
+    return power_special(g, g->t_f32, x, y, v);
 }
 
 LLVMValueRef gen_pow(struct gen *g, LLVMValueRef x, LLVMValueRef y)
@@ -541,7 +552,11 @@ LLVMValueRef gen_pow(struct gen *g, LLVMValueRef x, LLVMValueRef y)
     LLVMTypeRef t = LLVMTypeOf(x);
     if (LLVMGetTypeKind(t) == LLVMVectorTypeKind)
         t = LLVMGetElementType(t);
-    return t == g->t_f32 ? pow_f32(g, x, y) : call_library(g, "pow", args, 2);
+    if (t == g->t_f32)
+        return pow_f32(g, x, y);
+    if (g->gpu)
+        return power_special(g, t, x, y, gen_power64(g, absolute(g, x), y));
+    return call_library(g, "pow", args, 2);
 }
 
 /* ---- all --------------------------------------------------------------------------------------- */
@@ -566,7 +581,7 @@ LLVMValueRef gen_math(struct gen *g, enum ir_opcode op, LLVMValueRef x)
     if (LLVMGetTypeKind(t) == LLVMVectorTypeKind)
         t = LLVMGetElementType(t);
     if (t == g->t_f64)
-        return call_library(g, library_name(op), &x, 1);
+        return g->gpu ? gen_math64(g, op, x) : call_library(g, library_name(op), &x, 1);
     switch ((int)op) {
     case IR_OP_exp: return gen_exp(g, x);
     case IR_OP_exp2: return gen_exp2(g, x);
