@@ -13,7 +13,26 @@
 static const int64_t wide_sizes[] = {7, 0, 1, 3, 16, 17, 64, 129, 1000, 1031, 4096, 65541};
 static const int64_t narrow_sizes[] = {3, 0, 1, 7, 17, 64};
 static const int64_t gradient_wide[] = {5, 8}, gradient_narrow[] = {3, 2};
-static const int64_t parts_values[] = {0, 1, 3, 64}; /* 0: the compiler's choice */
+static const char *const parts_texts[] = {NULL, "parts=1", "parts=3", "parts=64"};
+
+/* Each schedule value away from the compiler's choice, alone or with what it needs to matter: one warp,
+ * many, a number that is no power of two; rows over several blocks; rows kept in registers, shared
+ * memory, both, or read again; narrow accesses; loads through a ring. */
+static const char *const schedule_texts[] = {
+    NULL,
+    "num_warps=1",
+    "num_warps=3,vector=4",
+    "num_warps=16,early_weights=1",
+    "cluster=2,num_warps=2",
+    "cluster=4,num_warps=5",
+    "cluster=8,num_warps=1,hold=32",
+    "hold=0,hold_registers=0,num_warps=2",
+    "hold=64,hold_registers=2,num_warps=4",
+    "hold_registers=6,vector=8",
+    "stages=2,num_warps=2",
+    "stages=4,hold=32,num_warps=7",
+};
+#define COUNT(list) ((uint32_t)(sizeof(list) / sizeof *(list)))
 
 enum { MOST_ELEMENTS = 1 << 18, EXHAUSTIVE = 24 };
 
@@ -136,7 +155,9 @@ bool cases_create(struct cases *out, const struct subject *s, const int64_t *til
         add_factor(out, levels, FACTOR_LAYOUT, 0, 4);
         add_factor(out, levels, FACTOR_STYLE, 0, 2);
         if (flags & CASES_PARTS)
-            add_factor(out, levels, FACTOR_PARTS, 0, 4);
+            add_factor(out, levels, FACTOR_PARTS, 0, COUNT(parts_texts));
+        if (flags & CASES_SCHEDULES)
+            add_factor(out, levels, FACTOR_SCHEDULE, 0, COUNT(schedule_texts));
     }
     return cover_create(&out->cover, levels, out->factor_count, EXHAUSTIVE);
 }
@@ -162,9 +183,6 @@ static void set_choice(struct trial *t, uint32_t param, uint32_t level)
 static void apply_factor(struct trial *t, enum style *style, const struct cases *c,
                          const struct factor *f, uint8_t level)
 {
-    static const char *const parts[] = {NULL, "parts=1", "parts=3", "parts=64"};
-    _Static_assert(sizeof parts / sizeof *parts == sizeof parts_values / sizeof *parts_values,
-                   "a text for each");
     switch (f->kind) {
     case FACTOR_DIM:
         t->dims[f->index] = c->is_wide[f->index] ? c->wide[level] : c->narrow[level];
@@ -178,7 +196,8 @@ static void apply_factor(struct trial *t, enum style *style, const struct cases 
         return;
     case FACTOR_LAYOUT: t->layout = level; return;
     case FACTOR_STYLE: *style = level ? STYLE_EXTREMES : STYLE_SAMPLE; return;
-    case FACTOR_PARTS: t->with = parts[level]; return;
+    case FACTOR_PARTS: t->parts = parts_texts[level]; return;
+    case FACTOR_SCHEDULE: t->with = schedule_texts[level]; return;
     }
 }
 
@@ -289,6 +308,8 @@ void cases_describe(char *text, size_t size, const struct trial *t, enum style s
         add(&out, "misaligned");
     if (style == STYLE_EXTREMES)
         add(&out, "extremes");
+    if (t->parts)
+        add(&out, "%s", t->parts);
     if (t->with)
         add(&out, "%s", t->with);
 }

@@ -1,5 +1,5 @@
 /* Which calls of an operator are tried: every two of its choices (types, const parameters, presence of
- * optional tensors, sizes of dims, layouts, kinds of input, parts) meet in some case. */
+ * optional tensors, sizes of dims, layouts, kinds of input, parts, schedules) meet in some case. */
 #ifndef LDSL_CASES_H
 #define LDSL_CASES_H
 
@@ -16,7 +16,8 @@ enum factor_kind {
     FACTOR_SCALAR,   /* a scalar with a sample hint: its default, or a sample */
     FACTOR_LAYOUT,
     FACTOR_STYLE,
-    FACTOR_PARTS
+    FACTOR_PARTS,
+    FACTOR_SCHEDULE
 };
 
 struct factor {
@@ -35,10 +36,11 @@ struct cases {
     struct cover cover;
 };
 
-enum { CASES_PARTS = 1, CASES_GRADIENT = 2 };
+enum { CASES_PARTS = 1, CASES_GRADIENT = 2, CASES_SCHEDULES = 4 };
 
 /* tiles: sizes worth trying with their neighbours. flags: CASES_PARTS if the operator's kernels have
- * part axes; CASES_GRADIENT: only what the value of a derivative may depend on, at small sizes. */
+ * part axes; CASES_SCHEDULES: with the ways to map kernels to a GPU; CASES_GRADIENT: only what the
+ * value of a derivative may depend on, at small sizes. */
 bool cases_create(struct cases *out, const struct subject *s, const int64_t *tiles,
                   unsigned tile_count, unsigned flags);
 void cases_destroy(struct cases *c);

@@ -59,9 +59,10 @@ struct trial {
     const struct subject *subject;
     enum ldsl_dtype types[SUBJECT_GENERICS];
     int64_t dims[SUBJECT_DIMS];
-    const char *with; /* schedule values, or NULL */
-    unsigned layout;  /* enum layout, or-ed */
-    bool once;        /* no second run to compare with: references */
+    const char *with;  /* schedule values, or NULL */
+    const char *parts; /* "parts=3", or NULL; more of the same */
+    unsigned layout;   /* enum layout, or-ed */
+    bool once;         /* no second run to compare with: references */
     struct trial_param *params;
 };
 

@@ -13,6 +13,7 @@ struct options {
     const char **ops; /* NULL: all that have a reference */
     unsigned op_count;
     const char *only;    /* --case: substring of the case's description */
+    const char *with;    /* --with: schedule values for every case */
     unsigned long cases; /* --cases: at most so many an operator; 0: all */
     uint64_t seed;
     bool verbose;
@@ -24,6 +25,8 @@ static const struct argp_option options[] = {
     {"cases", 'n', "N", 0, "At most N cases of each operator, spread over all of them", 0},
     {"seed", 's', "N", 0, "Seed of the random inputs (default 1)", 0},
     {"verbose", 'v', 0, 0, "Print every case", 0},
+    {"with", 'w', "NAME=N,...", 0,
+     "Schedule values for every case; on a GPU the default is to try many", 0},
     {0},
 };
 /* clang-format on */
@@ -50,6 +53,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         o->seed = number;
         return 0;
     case 'v': o->verbose = true; return 0;
+    case 'w': o->with = arg; return 0;
     case ARGP_KEY_ARG: {
         const char **ops = realloc(o->ops, (o->op_count + 1) * sizeof *ops);
         if (!ops)
@@ -132,13 +136,25 @@ static bool is_accepted(struct session *s, const struct trial *t, enum ldsl_stat
     return *status == LDSL_OK;
 }
 
-/* If parts are refused (no launch of these sizes has any), leaves them to the compiler. If the sizes are
- * refused, tries each dim as 1, as each other dim, and as one more than it. */
+/* Refused, as opposed to failed. */
+static bool is_refused(enum ldsl_status status)
+{
+    return status == LDSL_ARGUMENT || status == LDSL_UNSUPPORTED;
+}
+
+/* If parts are refused (no launch of these sizes has any), or schedule values (the GPU has no such
+ * block), leaves them to the compiler. If the sizes are refused, tries each dim as 1, as each other
+ * dim, and as one more than it. */
 static bool make_acceptable(struct session *s, struct trial *t, enum ldsl_status *status)
 {
     if (is_accepted(s, t, status))
         return true;
-    if (t->with) {
+    if (t->parts && is_refused(*status)) {
+        t->parts = NULL;
+        if (is_accepted(s, t, status))
+            return true;
+    }
+    if (t->with && t->with != s->options->with && is_refused(*status)) {
         t->with = NULL;
         if (is_accepted(s, t, status))
             return true;
@@ -200,7 +216,7 @@ static unsigned learn(struct session *s, const struct subject *subject, int64_t 
             for (uint32_t i = 0; i < ldsl_plan_launch_count(plan); i++)
                 cases_learn_tiles(tiles, tile_count, capacity, ldsl_plan_launch_variant(plan, i));
         ldsl_plan_destroy(plan);
-        t.with = "parts=3";
+        t.parts = "parts=3";
         flags = is_accepted(s, &t, &status) ? CASES_PARTS : 0;
         s->ear.muted = false;
     }
@@ -214,6 +230,8 @@ static void test_values(struct session *s, struct tally *tally, const struct sub
     int64_t tiles[3];
     unsigned tile_count;
     unsigned flags = learn(s, subject, tiles, &tile_count, 3);
+    if (!s->options->with && strcmp(ldsl_context_device(s->ops.context), "cpu") != 0)
+        flags |= CASES_SCHEDULES;
     struct cases cases;
     if (!cases_create(&cases, subject, tiles, tile_count, flags)) {
         row(s, tally, "making the cases", false, 0, 0, "out of memory, or too many parameters");
@@ -228,6 +246,8 @@ static void test_values(struct session *s, struct tally *tally, const struct sub
         if (!trial_create(&t, subject))
             break;
         cases_apply(&t, &style, &cases, i);
+        if (s->options->with)
+            t.with = s->options->with;
         run_case(s, tally, &t, style);
         trial_destroy(&t);
     }

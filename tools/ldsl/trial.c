@@ -76,12 +76,15 @@ static ldsl_argument *make_arguments(uint32_t *count, const struct trial *t)
 enum ldsl_status trial_prepare(ldsl_plan **out, const struct trial *t, ldsl_library *library)
 {
     uint32_t count;
+    char with[256];
     *out = NULL;
+    snprintf(with, sizeof with, "%s%s%s", t->parts ? t->parts : "", t->parts && t->with ? "," : "",
+             t->with ? t->with : "");
     ldsl_argument *arguments = make_arguments(&count, t);
     if (!arguments)
         return LDSL_NOMEM;
     enum ldsl_status status =
-        ldsl_plan_prepare(out, library, t->subject->info.name, arguments, count, t->with);
+        ldsl_plan_prepare(out, library, t->subject->info.name, arguments, count, with);
     free(arguments);
     return status;
 }

@@ -424,7 +424,7 @@ static const struct wrong {
     {"an output read first", PLAIN(reads_output, 32, 1, 32), 2, "y[0] is read by thread 0 but has not been written"},
     {"shared memory read first", {.body = reads_nothing, .threads = 32, .cluster = 1, .shared_bytes = 128, .programs = 1, .n = 32}, 2, "byte 0 of shared memory, which has not been written"},
     {"shared memory there is not", {.body = reads_nothing, .threads = 32, .cluster = 1, .shared_bytes = 64, .programs = 1, .n = 32}, 2, "of shared memory"},
-    {"no barrier between accesses of a tensor", PLAIN(tensor_unordered, 64, 1, 64), 3, "race: thread"},
+    {"no barrier between accesses of a tensor", PLAIN(tensor_unordered, 64, 1, 64), 2, "race: thread 32 writes m[32], and thread 31 touched it"},
     {"different values to one place", PLAIN(different_values, 32, 1, 8), 2, "race: thread 1 writes y[0]"},
     {"a read before the kernels before have ended", {.body = too_early, .threads = 32, .cluster = 1, .programs = 1, .n = 32, .dependent = true}, 2, "before it has waited"},
     {"an assertion", PLAIN(asserts, 32, 1, 8), 2, "assertion failed: there are twenty (thread 20)"},
