@@ -38,7 +38,7 @@ static const struct argp_option options[] = {
      "Instrument the kernel: bounds, unwritten reads, double writes", 1},
     {"line-info", 'g', 0, 0, "Keep source lines for debuggers and profilers", 1},
     {"emit", OPTION_EMIT, "STAGE", 0,
-     "What to print: check, ast, ir, plan, layout, llvm, asm, ptx, image or module", 2},
+     "What to print: check, ast, ir, plan, layout, svg, llvm, asm, ptx, image or module", 2},
     {"from", OPTION_FROM, "FORM", 0, "What the file holds: ldsl (the default) or ir", 2},
     {"passes", OPTION_PASSES, "A,B,...", 0, "Run these passes instead of the pipeline", 2},
     {"stop-after", OPTION_STOP_AFTER, "PASS", 0,
@@ -102,16 +102,17 @@ static const struct stage {
     bool binary;
 } stages[] = {
   /* clang-format off */
-    {"check",  LDSL_EMIT_CHECK,  false},
-    {"ast",    LDSL_EMIT_AST,    false},
-    {"ir",     LDSL_EMIT_IR,     false},
-    {"plan",   LDSL_EMIT_PLAN,   false},
-    {"layout", LDSL_EMIT_LAYOUT, false},
-    {"llvm",   LDSL_EMIT_LLVM,   false},
-    {"asm",    LDSL_EMIT_ASM,    false},
-    {"ptx",    LDSL_EMIT_ASM,    false},
-    {"image",  LDSL_EMIT_IMAGE,  true},
-    {"module", LDSL_EMIT_MODULE, true},
+    {"check",  LDSL_EMIT_CHECK,   false},
+    {"ast",    LDSL_EMIT_AST,     false},
+    {"ir",     LDSL_EMIT_IR,      false},
+    {"plan",   LDSL_EMIT_PLAN,    false},
+    {"layout", LDSL_EMIT_LAYOUT,  false},
+    {"svg",    LDSL_EMIT_DRAWING, false},
+    {"llvm",   LDSL_EMIT_LLVM,    false},
+    {"asm",    LDSL_EMIT_ASM,     false},
+    {"ptx",    LDSL_EMIT_ASM,     false},
+    {"image",  LDSL_EMIT_IMAGE,   true},
+    {"module", LDSL_EMIT_MODULE,  true},
   /* clang-format on */
 };
 
@@ -346,7 +347,8 @@ static int compile(struct cli *cli, const struct options *o, const struct stage 
                    const struct text *text)
 {
     bool layout = stage->emit == LDSL_EMIT_LAYOUT;
-    const char *default_target = layout ? "nvptx:sm_90a" : "cpu:native";
+    bool of_gpu = layout || stage->emit == LDSL_EMIT_DRAWING;
+    const char *default_target = of_gpu ? "nvptx:sm_90a" : "cpu:native";
     struct watcher watcher = {.options = o};
     struct ldsl_source source = {.path = text->path, .text = text->text, .length = text->length};
     ldsl_options compile_options = {
