@@ -214,28 +214,32 @@ static struct value pair(struct elab *e, struct span at, const char *name, enum 
     return value_ir(ir_binary(&e->b, op, both[0], both[1]));
 }
 
-struct value builtin_fold(struct elab *e, const struct expr *x, const struct builtin *row)
+/* Of two values what a reduction of that kind does. */
+static enum ir_opcode pair_op(enum ir_kind kind)
 {
-    if (!plain_args(e, x, row->name, row->least, row->most, NULL))
-        return value_poison();
-    struct value v = elab_arg(e, x, 0);
-    for (uint32_t i = 1; i < x->call.args.count; i++)
-        v = pair(e, x->at, row->name, (enum ir_opcode)row->what, v, elab_arg(e, x, i));
-    return v;
+    switch ((int)kind) {
+    case IR_KIND_MIN: return IR_OP_min;
+    case IR_KIND_MAX: return IR_OP_max;
+    case IR_KIND_FMIN: return IR_OP_fmin;
+    default: return IR_OP_fmax;
+    }
 }
 
 struct value builtin_min_max(struct elab *e, const struct expr *x, const struct builtin *row)
 {
     if (x->call.args.count == 1 && x->call.args.data[0].has_over)
         return builtin_reduction(e, x, row);
-    struct builtin op = *row;
-    op.what = row->what == IR_KIND_MIN ? (int)IR_OP_min : (int)IR_OP_max;
     if (x->call.args.count == 1 && !x->call.args.data[0].name.text) {
         diag_error(e->s, x->at, DIAG_BAD_ARGUMENTS, "%s of one value wants an axis", row->name);
         diag_help(e->s, "write %s(x over c), or give two values", row->name);
         return value_poison();
     }
-    return builtin_fold(e, x, &op);
+    if (!plain_args(e, x, row->name, row->least, row->most, NULL))
+        return value_poison();
+    struct value v = elab_arg(e, x, 0);
+    for (uint32_t i = 1; i < x->call.args.count; i++)
+        v = pair(e, x->at, row->name, pair_op((enum ir_kind)row->what), v, elab_arg(e, x, i));
+    return v;
 }
 
 struct value builtin_float_pair(struct elab *e, const struct expr *x, const struct builtin *row)

@@ -13,7 +13,7 @@ struct builtin {
 
 typedef struct value builtin_call(struct elab *e, const struct expr *x, const struct builtin *row);
 
-builtin_call builtin_float_math, builtin_absolute, builtin_sigmoid, builtin_is_nan, builtin_fold,
+builtin_call builtin_float_math, builtin_absolute, builtin_sigmoid, builtin_is_nan,
     builtin_float_pair, builtin_fused, builtin_cdiv, builtin_bitcast, builtin_min_max,
     builtin_reduction, builtin_count, builtin_arg_best, builtin_combine, builtin_running,
     builtin_dot, builtin_not_yet, builtin_element, builtin_relabel, builtin_load, builtin_store,

@@ -52,10 +52,21 @@ static void apply_region(struct gen *g, const struct ir_node *n, LLVMValueRef *o
     g->cpu->combine_width = outer;
 }
 
+/* What fmin and fmax have met so far is never NaN, since they start at infinity: one instruction,
+ * which gives the second operand when either is NaN. */
+static LLVMValueRef best_number(struct gen *g, bool most, LLVMValueRef so_far, LLVMValueRef x)
+{
+    LLVMRealPredicate better = most ? LLVMRealOGT : LLVMRealOLT;
+    return LLVMBuildSelect(g->b, LLVMBuildFCmp(g->b, better, x, so_far, ""), x, so_far, "");
+}
+
 void gen_combine(struct gen *g, const struct ir_node *n, LLVMValueRef *out, LLVMValueRef *a,
                  LLVMValueRef *b, unsigned width)
 {
-    if (is_combiner(n))
+    bool most = n->attr.kind == IR_KIND_FMAX, least = n->attr.kind == IR_KIND_FMIN;
+    if ((most || least) && ir_elem_is_float(n->operands[0]->type.elem))
+        out[0] = best_number(g, most, a[0], b[0]);
+    else if (is_combiner(n))
         apply_region(g, n, out, a, b, width);
     else
         out[0] = gen_binary_kind(g, kind_of(n), gen_accumulate_as(n->operands[0]->type.elem), a[0],

@@ -79,6 +79,82 @@ static void test_outer_axis(void **state)
     release(&p);
 }
 
+/* Along a vector's lanes, over columns, and to parts. */
+static const char extremes[] =
+    "kernel k {\n"
+    "  params { %R.0 : dim  %D.1 : dim }\n"
+    "  tensors { x : read f32[%R.0, %D.1]  y : out f32[%R.0]  z : out f32[%D.1]\n"
+    "            w : out f32[%R.0] }\n"
+    "  axes { r : held %z .. %R.0 {tile = 64}  c : held %z .. %D.1 {tile = 128}\n"
+    "         p : part c {tile = 32} }\n"
+    "  body {\n"
+    "    %z = const {i = 0} : index\n"
+    "    %r = index {axis = r} : index[r]\n"
+    "    %c = index {axis = c} : index[c]\n"
+    "    %x = load x[%r, %c] : f32[r, c]\n"
+    "    %a = reduce %x {axes = [c], kind = KIND} : f32[r]\n"
+    "    store y[%r], %a\n"
+    "    %b = reduce %x {axes = [r], kind = KIND} : f32[c]\n"
+    "    store z[%c], %b\n"
+    "    %d = reduce %x {axes = [c], to = p, kind = KIND} : f32[r, p]\n"
+    "    %e = reduce %d {axes = [p], kind = KIND} : f32[r]\n"
+    "    store w[%r], %e\n"
+    "    return\n"
+    "  }\n"
+    "}\n";
+
+/* What min, max (NaN stays) and fmin, fmax (NaN is passed over) have found. */
+static void see(float *so_far, float x, bool most, bool numbers)
+{
+    if (isnan(*so_far) || (isnan(x) && numbers))
+        return;
+    if (isnan(x) || (most ? x > *so_far : x < *so_far))
+        *so_far = x;
+}
+
+static void check_extremes(const struct program *p, int64_t R, int64_t D, bool most, bool numbers)
+{
+    float rows[64], columns[128], got_rows[64], got_columns[128], by_parts[64];
+    for (int i = 0; i < 128; i++)
+        rows[i % 64] = columns[i] = most ? -INFINITY : INFINITY;
+    for (int64_t i = 0; i < R * D; i++) {
+        see(&rows[i / D], a[i], most, numbers);
+        see(&columns[i % D], a[i], most, numbers);
+    }
+    uint64_t slots[] = {POINTER(a),        (uint64_t)D, POINTER(got_rows), POINTER(got_columns),
+                        POINTER(by_parts), (uint64_t)R, (uint64_t)D};
+    run(p, slots, 1);
+    for (int64_t r = 0; r < R; r++) {
+        assert_true(isnan(rows[r]) ? isnan(got_rows[r]) : got_rows[r] == rows[r]);
+        assert_true(isnan(rows[r]) ? isnan(by_parts[r]) : by_parts[r] == rows[r]);
+    }
+    for (int64_t c = 0; c < D; c++)
+        assert_true(isnan(columns[c]) ? isnan(got_columns[c]) : got_columns[c] == columns[c]);
+}
+
+static void test_extremes(void **state)
+{
+    static const char *const kinds[] = {"min", "max", "fmin", "fmax"};
+    (void)state;
+    for (int k = 0; k < 4; k++) {
+        char text[sizeof extremes + 16], *to = text;
+        for (const char *from = extremes; (*to = *from); to++, from++)
+            if (strncmp(from, "KIND", 4) == 0) {
+                to += sprintf(to, "%s", kinds[k]) - 1;
+                from += 3;
+            }
+        struct program p = compile_ir(text);
+        for (int64_t D = 1; D <= 128; D += D == 1 ? 30 : 16) {
+            fill_random(a, 5 * D);
+            a[2 * D + D / 2] = NAN;
+            for (int64_t c = 0; c < D; c++)
+                a[4 * D + c] = NAN;
+            check_extremes(&p, 5, D, k % 2, k > 1);
+        }
+        release(&p);
+    }
+}
+
 static const char both_axes[] =
     "kernel k {\n"
     "  params { %R.0 : dim  %D.1 : dim }\n"
@@ -651,6 +727,7 @@ int main(void)
         cmocka_unit_test(test_halves),          cmocka_unit_test(test_shift),
         cmocka_unit_test(test_carried),         cmocka_unit_test(test_swapping),
         cmocka_unit_test(test_lanes),           cmocka_unit_test(test_long_chains),
+        cmocka_unit_test(test_extremes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
