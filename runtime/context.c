@@ -48,7 +48,8 @@ enum ldsl_status ldsl_context_create(ldsl_context **out, const char *device,
     ctx->check = options->check;
     ctx->line_info = options->line_info;
     ctx->round_bias = options->round_bias;
-    ctx->tune_first_use = options->tune_first_use && !options->records_read_only;
+    ctx->tune_first_use =
+        options->tune_first_use && !options->records_read_only && !options->no_records;
 
     enum ldsl_status status = open_device(ctx, device, options->threads);
     if (!status && !options->no_cache)

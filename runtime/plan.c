@@ -135,16 +135,12 @@ static enum ldsl_status prepare_op(struct ldsl_plan *plan, const struct rt_op_en
     return status;
 }
 
-enum ldsl_status ldsl_plan_prepare(ldsl_plan **out, ldsl_library *lib, const char *op,
-                                   const ldsl_argument *arguments, uint32_t count, const char *with)
+enum ldsl_status rt_prepare(ldsl_plan **out, struct ldsl_library *lib, const char *op,
+                            const ldsl_argument *arguments, uint32_t count, const char *with)
 {
-    if (out)
-        *out = NULL;
-    if (!out || !lib || !op)
-        return rt_error(lib ? &lib->ctx->sink : NULL, LDSL_ARGUMENT,
-                        "preparing needs a library, an operator and a place for the plan");
     const struct ldsl_sink *sink = &lib->ctx->sink;
     const struct rt_op_entry *entry = rt_library_find(lib, op);
+    *out = NULL;
     if (!entry)
         return rt_error(sink, LDSL_ARGUMENT, "there is no operator '%s'", op);
     struct rt_settings asked;
@@ -163,6 +159,36 @@ enum ldsl_status ldsl_plan_prepare(ldsl_plan **out, ldsl_library *lib, const cha
         ldsl_plan_destroy(plan);
     else
         *out = plan;
+    return status;
+}
+
+/* One thread at a time measures; those that waited may find what they need. */
+static enum ldsl_status tune_and_prepare(ldsl_plan **plan, ldsl_library *lib, const char *op,
+                                         const ldsl_argument *arguments, uint32_t count)
+{
+    rt_tuning_lock(lib->ctx);
+    for (int attempt = 0;; attempt++) {
+        ldsl_plan_destroy(*plan);
+        enum ldsl_status status = rt_prepare(plan, lib, op, arguments, count, NULL);
+        if (status || attempt == 1 || !rt_wants_tuning(*plan)) {
+            rt_tuning_unlock(lib->ctx);
+            return status;
+        }
+        rt_tune_first_use(lib, *plan, arguments, count);
+    }
+}
+
+enum ldsl_status ldsl_plan_prepare(ldsl_plan **out, ldsl_library *lib, const char *op,
+                                   const ldsl_argument *arguments, uint32_t count, const char *with)
+{
+    if (out)
+        *out = NULL;
+    if (!out || !lib || !op)
+        return rt_error(lib ? &lib->ctx->sink : NULL, LDSL_ARGUMENT,
+                        "preparing needs a library, an operator and a place for the plan");
+    enum ldsl_status status = rt_prepare(out, lib, op, arguments, count, with);
+    if (!status && lib->ctx->tune_first_use && rt_wants_tuning(*out))
+        status = tune_and_prepare(out, lib, op, arguments, count);
     return status;
 }
 
@@ -229,6 +255,14 @@ const char *ldsl_plan_launch_variant(const ldsl_plan *plan, uint32_t i)
 {
     const struct rt_step *step = find_launch(plan, i);
     return step ? step->variant : NULL;
+}
+
+bool ldsl_plan_launch_info(const ldsl_plan *plan, uint32_t i, struct ldsl_kernel_info *info)
+{
+    const struct rt_step *step = find_launch(plan, i);
+    if (step)
+        *info = step->kernel->info;
+    return step != NULL;
 }
 
 /* ---- tuning ------------------------------------------------------------------------------------ */

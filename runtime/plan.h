@@ -88,6 +88,16 @@ struct ldsl_plan {
 /* data: the address of a pointer to the entries. */
 bool rt_grow(void *data, size_t size, uint32_t count, uint32_t more, uint32_t *capacity);
 
+/* ldsl_plan_prepare without tuning. */
+enum ldsl_status rt_prepare(ldsl_plan **out, struct ldsl_library *lib, const char *op,
+                            const ldsl_argument *arguments, uint32_t count, const char *with);
+
+/* Whether a kernel of the plan has choices and nobody made them: neither a record nor the user. */
+bool rt_wants_tuning(const ldsl_plan *plan);
+/* Measures those kernels with the plan's shapes and keeps records; without success it keeps none. */
+void rt_tune_first_use(struct ldsl_library *lib, const ldsl_plan *plan,
+                       const ldsl_argument *arguments, uint32_t count);
+
 /* Puts the user's arguments into the call of an operator. */
 enum ldsl_status rt_take_arguments(struct rt_call *call, const ldsl_argument *arguments,
                                    uint32_t count);

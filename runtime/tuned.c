@@ -195,7 +195,8 @@ void rt_tuned_record(const struct ldsl_context *ctx, const struct rt_tuned *t, l
 /* ---- the records of a context -------------------------------------------------------------------- */
 
 struct rt_tuning {
-    pthread_mutex_t lock; /* over the rest */
+    pthread_mutex_t measuring; /* taken before `lock` */
+    pthread_mutex_t lock;      /* over the rest */
     bool loaded, stale_told;
     bool read_only;
     char *path; /* of the user's file; NULL: the usual one */
@@ -213,6 +214,11 @@ enum ldsl_status rt_tuning_create(struct rt_tuning **out, const ldsl_context_opt
         free(tuning);
         return rt_nomem(sink);
     }
+    if (pthread_mutex_init(&tuning->measuring, NULL) != 0) {
+        pthread_mutex_destroy(&tuning->lock);
+        free(tuning);
+        return rt_nomem(sink);
+    }
     *out = tuning;
     tuning->read_only = options->records_read_only;
     tuning->path = options->records_path ? rt_copy_text(options->records_path) : NULL;
@@ -226,6 +232,7 @@ void rt_tuning_destroy(struct rt_tuning *tuning)
     records_clear(&tuning->builtin);
     records_clear(&tuning->user);
     pthread_mutex_destroy(&tuning->lock);
+    pthread_mutex_destroy(&tuning->measuring);
     free(tuning->path);
     free(tuning);
 }
@@ -337,4 +344,14 @@ void rt_tuning_put(struct ldsl_context *ctx, const ldsl_record *record)
         tuning->read_only = true;
     }
     pthread_mutex_unlock(&tuning->lock);
+}
+
+void rt_tuning_lock(struct ldsl_context *ctx)
+{
+    pthread_mutex_lock(&ctx->tuning->measuring);
+}
+
+void rt_tuning_unlock(struct ldsl_context *ctx)
+{
+    pthread_mutex_unlock(&ctx->tuning->measuring);
 }

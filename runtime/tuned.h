@@ -42,6 +42,10 @@ char *rt_tuning_find(struct ldsl_context *ctx, const struct rt_tuned *tuned);
 /* Keeps a new record, and writes it to the user's file unless the context only reads it. */
 void rt_tuning_put(struct ldsl_context *ctx, const ldsl_record *record);
 
+/* Only one thread measures at a time. */
+void rt_tuning_lock(struct ldsl_context *ctx);
+void rt_tuning_unlock(struct ldsl_context *ctx);
+
 void rt_tuned_record(const struct ldsl_context *ctx, const struct rt_tuned *tuned,
                      ldsl_record *out);
 

@@ -15,6 +15,7 @@
 #ifndef LDSL_RUNTIME_H
 #define LDSL_RUNTIME_H
 
+#include <ldsl/artifact.h>
 #include <ldsl/diag.h>
 #include <ldsl/dtype.h>
 #include <stdbool.h>
@@ -51,8 +52,8 @@ typedef struct ldsl_context_options {
     const char *records_path; /* the user's records; NULL: ldsl_records_path */
     bool no_records;          /* neither those nor the library's: defaults */
     bool records_read_only;   /* never tune or write: all processes of a job then choose the same */
-    bool tune_first_use; /* preparing a plan for which there is no record tunes it first: takes about
-                            a second, memory for its tensors, and the device for itself */
+    bool tune_first_use;      /* preparing a plan that has no records tunes it first: that takes two
+                            seconds, memory for its tensors, and the device for itself */
 } ldsl_context_options;
 
 /* device: "cpu", "cuda", "cuda:1", "simt"; NULL: the best there is. options may be NULL; they and
@@ -137,6 +138,9 @@ LDSL_API size_t ldsl_plan_workspace_bytes(const ldsl_plan *plan);
 LDSL_API uint32_t ldsl_plan_launch_count(const ldsl_plan *plan);
 LDSL_API const char *ldsl_plan_launch_kernel(const ldsl_plan *plan, uint32_t i);
 LDSL_API const char *ldsl_plan_launch_variant(const ldsl_plan *plan, uint32_t i);
+/* The kernel's artifact says: threads, shared memory, registers, spills. Texts are the plan's. */
+LDSL_API bool ldsl_plan_launch_info(const ldsl_plan *plan, uint32_t i,
+                                    struct ldsl_kernel_info *info);
 
 /* Runs the plan. pointers: device addresses, one per tensor of the plan, aligned as promised.
  * workspace: ldsl_plan_workspace_bytes bytes, 256-byte aligned, not shared by launches in flight.

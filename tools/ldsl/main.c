@@ -60,7 +60,7 @@ const struct argp_option device_option_list[] = {
     {"records", OPTION_RECORDS, "FILE", 0,
      "Your tuning records (default: see 'ldsl doctor'); none: leave out the library's too", 5},
     {"tune", OPTION_TUNE, 0, 0,
-     "Before the first use of a kernel that has no tuning record, tune it: takes about a second", 5},
+     "Before the first use of a kernel that has no tuning record, tune it: takes two seconds", 5},
     {0},
 };
 
