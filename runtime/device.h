@@ -88,6 +88,12 @@ struct rt_device_ops {
     enum ldsl_status (*time)(void *device, enum ldsl_status (*before)(void *user, void *stream),
                              enum ldsl_status (*work)(void *user, void *stream), void *user,
                              double *seconds, uint32_t count);
+
+    /* (optional) How long `count` launches of the kernel take the host in seconds, by the driver's
+     * calls alone: what launch is measured against. */
+    enum ldsl_status (*time_bare)(void *device, void *kernel, const uint64_t *slots,
+                                  uint32_t slot_count, uint64_t programs, double *seconds,
+                                  uint32_t count);
 };
 
 /* ---- the registry: registry.c ------------------------------------------------------------------

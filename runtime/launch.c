@@ -2,7 +2,10 @@
  * nothing of the plan is written, so that launches on other threads are not disturbed. */
 #include "plan.h"
 
+#include <ldsl/tune.h>
+#include <math.h>
 #include <string.h>
+#include <time.h>
 
 static enum ldsl_status check_pointer(const struct ldsl_plan *plan, const struct rt_plan_tensor *t,
                                       uint64_t pointer)
@@ -85,17 +88,23 @@ static uint64_t address_of(struct rt_address at, const uint64_t *pointers, uint6
     return (at.source == RT_WORKSPACE ? workspace : pointers[at.source]) + at.offset;
 }
 
-static enum ldsl_status run_kernel(const struct ldsl_plan *plan, const struct rt_step *step,
-                                   const uint64_t *pointers, uint64_t workspace, void *stream)
+static void fill_slots(uint64_t slots[RT_MAX_SLOTS], const struct ldsl_plan *plan,
+                       const struct rt_step *step, const uint64_t *pointers, uint64_t workspace)
 {
-    const struct ldsl_context *ctx = plan->lib->ctx;
-    uint64_t slots[RT_MAX_SLOTS];
     if (step->slot_count)
         memcpy(slots, plan->slots.data + step->slots, step->slot_count * sizeof *slots);
     for (uint32_t i = 0; i < step->patch_count; i++) {
         const struct rt_patch *p = &plan->patches.data[step->patches + i];
         slots[p->slot] = address_of(p->at, pointers, workspace);
     }
+}
+
+static enum ldsl_status run_kernel(const struct ldsl_plan *plan, const struct rt_step *step,
+                                   const uint64_t *pointers, uint64_t workspace, void *stream)
+{
+    const struct ldsl_context *ctx = plan->lib->ctx;
+    uint64_t slots[RT_MAX_SLOTS];
+    fill_slots(slots, plan, step, pointers, workspace);
     return ctx->ops->launch(ctx->device, step->kernel->handle, slots, step->slot_count,
                             step->programs, stream);
 }
@@ -126,5 +135,80 @@ enum ldsl_status ldsl_plan_launch(const ldsl_plan *plan, const uint64_t *pointer
         status = check_workspace(plan, pointers, workspace);
     for (uint32_t i = 0; !status && i < plan->steps.count; i++)
         status = run_step(plan, &plan->steps.data[i], pointers, workspace, stream);
+    return status;
+}
+
+/* ---- what launching costs ---------------------------------------------------------------------- */
+
+enum { SERIES = 50, LAUNCHES = 100 }; /* a driver queues a thousand before it makes the host wait */
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static enum ldsl_status time_ours(const ldsl_plan *plan, const uint64_t *pointers, uint32_t count,
+                                  uint64_t workspace, double *seconds)
+{
+    enum ldsl_status status = LDSL_OK;
+    double start = now();
+    for (uint32_t i = 0; !status && i < LAUNCHES; i++)
+        status = ldsl_plan_launch(plan, pointers, count, workspace, NULL);
+    *seconds = now() - start;
+    return status;
+}
+
+/* One step after the other; what is no kernel is a call of the driver as it is. */
+static enum ldsl_status time_bare(const ldsl_plan *plan, const uint64_t *pointers,
+                                  uint64_t workspace, double *seconds)
+{
+    const struct ldsl_context *ctx = plan->lib->ctx;
+    enum ldsl_status status = LDSL_OK;
+    *seconds = 0;
+    for (uint32_t i = 0; !status && i < plan->steps.count; i++) {
+        const struct rt_step *step = &plan->steps.data[i];
+        uint64_t slots[RT_MAX_SLOTS];
+        double part = 0, start = now();
+        if (step->kind == RT_STEP_KERNEL) {
+            fill_slots(slots, plan, step, pointers, workspace);
+            status = ctx->ops->time_bare(ctx->device, step->kernel->handle, slots, step->slot_count,
+                                         step->programs, &part, LAUNCHES);
+        } else {
+            for (uint32_t n = 0; !status && n < LAUNCHES; n++)
+                status = run_step(plan, step, pointers, workspace, NULL);
+            part = now() - start;
+        }
+        *seconds += part;
+    }
+    return status;
+}
+
+enum ldsl_status ldsl_plan_time_launch(const ldsl_plan *plan, const uint64_t *pointers,
+                                       uint32_t count, uint64_t workspace, double *ours,
+                                       double *bare)
+{
+    if (!plan || !ours || !bare)
+        return rt_error(NULL, LDSL_ARGUMENT,
+                        "timing launches needs a plan and places for the times");
+    const struct ldsl_context *ctx = plan->lib->ctx;
+    if (!ctx->ops->time_bare)
+        return rt_error(&ctx->sink, LDSL_UNSUPPORTED, "device '%s' has no driver to compare with",
+                        ctx->info.name);
+    enum ldsl_status status = LDSL_OK;
+    *ours = *bare = INFINITY;
+    for (int i = 0; !status && i < SERIES; i++) {
+        double mine = 0, drivers = 0;
+        status = time_ours(plan, pointers, count, workspace, &mine);
+        if (!status)
+            status = ctx->ops->synchronize(ctx->device, NULL);
+        if (!status)
+            status = time_bare(plan, pointers, workspace, &drivers);
+        if (!status)
+            status = ctx->ops->synchronize(ctx->device, NULL);
+        *ours = fmin(*ours, mine / LAUNCHES);
+        *bare = fmin(*bare, drivers / LAUNCHES);
+    }
     return status;
 }

@@ -120,6 +120,14 @@ LDSL_API enum ldsl_status ldsl_device_time(ldsl_context *ctx,
                                            enum ldsl_status (*work)(void *user, void *stream),
                                            void *user, double *seconds, uint32_t count);
 
+/* What launching a plan costs the host, in seconds a launch: *ours is ldsl_plan_launch, *bare the same
+ * launches by calls of the driver with everything prepared. Both are the best of many short series,
+ * taken in turn on the default stream; the device's work is not in them. LDSL_UNSUPPORTED where the
+ * device has no driver. The plan's tensors are read and written as often as it is launched. */
+LDSL_API enum ldsl_status ldsl_plan_time_launch(const ldsl_plan *plan, const uint64_t *pointers,
+                                                uint32_t count, uint64_t workspace, double *ours,
+                                                double *bare);
+
 #ifdef __cplusplus
 }
 #endif

@@ -236,4 +236,5 @@ const struct rt_device_ops rt_cuda = {
     .launch = cuda_launch,
     .synchronize = synchronize,
     .time = cuda_time,
+    .time_bare = cuda_time_bare,
 };

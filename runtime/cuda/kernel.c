@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 enum {
     SLOTS_MAX = 512,            /* 4096 bytes of parameters: what every GPU takes */
@@ -177,25 +178,32 @@ void cuda_unload(void *device, void *kernel)
 
 /* ---- launching --------------------------------------------------------------------------------- */
 
-enum ldsl_status cuda_launch(void *device, void *kernel, const uint64_t *slots, uint32_t slot_count,
-                             uint64_t programs, void *stream)
+static enum ldsl_status check_launch(const struct cuda_device *d, const struct kernel *k,
+                                     uint32_t slot_count, uint64_t programs)
 {
-    struct cuda_device *d = device;
-    const struct kernel *k = kernel;
+    uint64_t cluster = k->info.cluster ? k->info.cluster : 1;
     if (slot_count != k->info.slot_count)
         return rt_error(d->sink, LDSL_ARGUMENT, "kernel %s takes %u slots, not %u", k->info.name,
                         k->info.slot_count, slot_count);
-    uint64_t cluster = k->info.cluster ? k->info.cluster : 1;
     if (programs > BLOCKS_MAX / cluster)
         return rt_error(d->sink, LDSL_UNSUPPORTED,
                         "kernel %s has %llu programs; one launch on a GPU runs up to %llu",
                         k->info.name, (unsigned long long)programs,
                         (unsigned long long)(BLOCKS_MAX / cluster));
-    void *parameters[SLOTS_MAX]; /* each parameter is one slot; the driver copies them all */
+    return LDSL_OK;
+}
+
+/* Each parameter is one slot; the driver copies them all. */
+static void list_parameters(void **parameters, const uint64_t *slots, uint32_t slot_count)
+{
     for (uint32_t i = 0; i < slot_count; i++)
         parameters[i] = (void *)(uintptr_t)&slots[i];
-    const struct cu_launch_config config = {
-        .grid_x = (unsigned)(programs * cluster),
+}
+
+static struct cu_launch_config config_of(const struct kernel *k, uint64_t programs, void *stream)
+{
+    return (struct cu_launch_config){
+        .grid_x = (unsigned)(programs * (k->info.cluster ? k->info.cluster : 1)),
         .grid_y = 1,
         .grid_z = 1,
         .block_x = k->info.block_threads,
@@ -206,12 +214,55 @@ enum ldsl_status cuda_launch(void *device, void *kernel, const uint64_t *slots, 
         .attributes = k->attributes,
         .attribute_count = k->attribute_count,
     };
-    bool entered;
-    enum ldsl_status status = cuda_enter_quickly(d, &entered);
+}
+
+enum ldsl_status cuda_launch(void *device, void *kernel, const uint64_t *slots, uint32_t slot_count,
+                             uint64_t programs, void *stream)
+{
+    struct cuda_device *d = device;
+    const struct kernel *k = kernel;
+    void *parameters[SLOTS_MAX];
+    bool entered = false;
+    enum ldsl_status status = check_launch(d, k, slot_count, programs);
+    if (!status)
+        status = cuda_enter_quickly(d, &entered);
     if (status)
         return status;
+    list_parameters(parameters, slots, slot_count);
+    const struct cu_launch_config config = config_of(k, programs, stream);
     status = CUDA_CALL(d, cuLaunchKernelEx, &config, k->function, parameters, NULL);
     if (entered)
         cuda_leave(d);
+    return status;
+}
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+enum ldsl_status cuda_time_bare(void *device, void *kernel, const uint64_t *slots,
+                                uint32_t slot_count, uint64_t programs, double *seconds,
+                                uint32_t count)
+{
+    struct cuda_device *d = device;
+    const struct kernel *k = kernel;
+    void *parameters[SLOTS_MAX];
+    enum ldsl_status status = check_launch(d, k, slot_count, programs);
+    if (!status)
+        status = cuda_enter(d);
+    if (status)
+        return status;
+    list_parameters(parameters, slots, slot_count);
+    const struct cu_launch_config config = config_of(k, programs, NULL);
+    cu_result result = CU_SUCCESS;
+    double start = now();
+    for (uint32_t i = 0; i < count && result == CU_SUCCESS; i++)
+        result = d->api.cuLaunchKernelEx(&config, k->function, parameters, NULL);
+    *seconds = now() - start;
+    status = cuda_check(d, "cuLaunchKernelEx", result);
+    cuda_leave(d);
     return status;
 }

@@ -45,6 +45,9 @@ void cuda_unload(void *device, void *kernel);
 void cuda_resources(void *device, const void *kernel, struct ldsl_kernel_info *info);
 enum ldsl_status cuda_launch(void *device, void *kernel, const uint64_t *slots, uint32_t slot_count,
                              uint64_t programs, void *stream);
+enum ldsl_status cuda_time_bare(void *device, void *kernel, const uint64_t *slots,
+                                uint32_t slot_count, uint64_t programs, double *seconds,
+                                uint32_t count);
 const struct cuda_resources *cuda_kernel_resources(const void *kernel);
 
 /* time.c */

@@ -16,7 +16,7 @@ struct options {
     struct calls_options calls;
     const char *plot;
     double seconds;
-    bool verify;
+    bool verify, launch;
 };
 
 /* clang-format off */
@@ -28,6 +28,8 @@ static const struct argp_option options[] = {
     {"with", 'w', "NAME=N,...", 0, "Schedule values: BR=4", 0},
     {"seconds", 's', "S", 0, "Time to measure each row for (default 1)", 0},
     {"verify", 'v', 0, 0, "Check the results first, at the same widths and fewer rows", 0},
+    {"launch", 'l', 0, 0,
+     "Time the host's side of a launch instead, against the driver's own call (GPUs)", 0},
     {"plot", 'p', "F.svg", 0, "Draw the rows' GB/s as a bar chart (needs gnuplot)", 0},
     {0},
 };
@@ -49,6 +51,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case 't': o->calls.dtype = arg; return 0;
     case 'w': o->calls.with = arg; return 0;
     case 'v': o->verify = true; return 0;
+    case 'l': o->launch = true; return 0;
     case 'p': o->plot = arg; return 0;
     case 's':
         o->seconds = strtod(arg, &end);
@@ -185,6 +188,19 @@ static json_t *config_object(const ldsl_plan *plan)
     return config;
 }
 
+/* Bytes of local memory of a thread that the call's kernels take: registers that did not fit. NULL on
+ * a CPU. */
+static json_t *spills_of(const ldsl_plan *plan, const char *device)
+{
+    struct ldsl_kernel_info info;
+    uint32_t bytes = 0;
+    if (strncmp(device, "cuda", 4) != 0)
+        return json_null();
+    for (uint32_t i = 0; ldsl_plan_launch_info(plan, i, &info); i++)
+        bytes += info.spill_bytes;
+    return json_integer(bytes);
+}
+
 static void print_head(void)
 {
     printf("%-28s %-5s %-34s %10s %10s %10s %8s %6s\n", "operator", "dtype", "shape", "median us",
@@ -198,15 +214,18 @@ static void report(struct session *s, const struct trial *t, const struct pair *
     double median = quantile(launches, 0.5), gbs = (double)p->loaded.bytes / median * 1e-9;
     double ratio = quantile(copies, 0.5) / median;
     double p20 = quantile(launches, 0.2) * 1e6, p80 = quantile(launches, 0.8) * 1e6;
-    char shape[128], label[256];
+    char shape[128], label[256], spilled[48] = "";
+    json_t *spills = spills_of(p->plan, ldsl_context_device(s->ops.context));
+    if (json_integer_value(spills))
+        snprintf(spilled, sizeof spilled, "  spills %d bytes", (int)json_integer_value(spills));
     call_describe_shape(shape, sizeof shape, t);
     cli_progress(s->cli, NULL);
     if (!s->cli->json_path || strcmp(s->cli->json_path, "-") != 0) {
         if (!json_array_size(s->rows))
             print_head();
-        printf("%-28s %-5s %-34s %10.1f %10.1f %10.1f %8.2f %6.2f%s%s\n", t->subject->info.name,
+        printf("%-28s %-5s %-34s %10.1f %10.1f %10.1f %8.2f %6.2f%s%s%s\n", t->subject->info.name,
                ldsl_dtype_name(dtype), shape, median * 1e6, p20, p80, gbs, ratio,
-               *verified ? "  " : "", verified);
+               *verified ? "  " : "", verified, spilled);
         fflush(stdout);
     }
     snprintf(label, sizeof label, "%s %s %s", t->subject->info.name, ldsl_dtype_name(dtype), shape);
@@ -215,13 +234,51 @@ static void report(struct session *s, const struct trial *t, const struct pair *
     json_array_append_new(
         s->rows,
         json_pack(
-            "{s:s, s:n, s:s, s:s, s:o, s:f, s:f, s:f, s:I, s:f, s:f, s:n, s:n, s:o, s:n, s:s?}",
+            "{s:s, s:n, s:s, s:s, s:o, s:f, s:f, s:f, s:I, s:f, s:f, s:n, s:n, s:o, s:o, s:s?}",
             "op", t->subject->info.name, "kernel", "device", ldsl_context_device(s->ops.context),
             "dtype", ldsl_dtype_name(dtype), "shape", shape_object(t), "median_us", median * 1e6,
             "p20_us", p20, "p80_us", p80, "bytes", (json_int_t)p->loaded.bytes, "gbs", gbs,
             "copy_ratio", ratio, "flops", "tflops", "config", config_object(p->plan), "spills",
-            "verified", *verified ? verified : NULL));
+            spills, "verified", *verified ? verified : NULL));
 }
+
+/* ---- the host's side of a launch --------------------------------------------------------------- */
+
+static void report_launch(struct session *s, const struct trial *t, const struct pair *p,
+                          enum ldsl_dtype dtype, double ours, double bare)
+{
+    uint32_t kernels = ldsl_plan_launch_count(p->plan);
+    char shape[128];
+    call_describe_shape(shape, sizeof shape, t);
+    cli_progress(s->cli, NULL);
+    if (!s->cli->json_path || strcmp(s->cli->json_path, "-") != 0) {
+        if (!json_array_size(s->rows))
+            printf("%-28s %-5s %-34s %8s %10s %10s %10s\n", "operator", "dtype", "shape", "kernels",
+                   "launch us", "driver us", "more us");
+        printf("%-28s %-5s %-34s %8u %10.2f %10.2f %10.2f\n", t->subject->info.name,
+               ldsl_dtype_name(dtype), shape, kernels, 1e6 * ours, 1e6 * bare, 1e6 * (ours - bare));
+        fflush(stdout);
+    }
+    json_array_append_new(
+        s->rows, json_pack("{s:s, s:s, s:s, s:o, s:i, s:f, s:f}", "op", t->subject->info.name,
+                           "device", ldsl_context_device(s->ops.context), "dtype",
+                           ldsl_dtype_name(dtype), "shape", shape_object(t), "kernels",
+                           (int)kernels, "launch_us", 1e6 * ours, "driver_us", 1e6 * bare));
+}
+
+static enum ldsl_status bench_launch(struct session *s, const struct trial *t, struct pair *p,
+                                     enum ldsl_dtype dtype)
+{
+    const struct loaded *l = &p->loaded;
+    double ours, bare;
+    enum ldsl_status status = ldsl_plan_time_launch(
+        p->plan, l->pointers, l->count, ldsl_buffer_address(l->workspace), &ours, &bare);
+    if (!status)
+        report_launch(s, t, p, dtype, ours, bare);
+    return status;
+}
+
+/* ---- one call ---------------------------------------------------------------------------------- */
 
 /* The same call at the same widths with fewer rows, against the reference. */
 static const char *verify(struct session *s, const struct trial *model)
@@ -267,10 +324,13 @@ static int bench_call(void *user, struct trial *t, enum ldsl_dtype dtype)
         return EXIT_DONE;
     const char *verified = s->options->verify ? verify(s, t) : "";
     enum ldsl_status status = load(&pair, s, t);
-    if (!status)
+    if (!status && s->options->launch) {
+        status = bench_launch(s, t, &pair, dtype);
+    } else if (!status) {
         status = measure(&launches, &copies, s, &pair);
-    if (!status)
-        report(s, t, &pair, dtype, &launches, &copies, verified);
+        if (!status)
+            report(s, t, &pair, dtype, &launches, &copies, verified);
+    }
     unload(&pair);
     return cli_failed(s->cli, status, before, t->subject->info.name);
 }
