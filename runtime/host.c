@@ -44,7 +44,7 @@ int64_t rt_fit_cover(int64_t extent)
 }
 
 /* The class a tuning record is filed under: the power of two at or above. */
-static int64_t bucket(int64_t v)
+int64_t rt_bucket(int64_t v)
 {
     int64_t class = 1;
     while (class < v && class <= INT64_MAX / 2)
@@ -190,7 +190,7 @@ static const char *unary_int(enum ldsl_host_op op, int64_t x, int64_t *out)
     case LDSL_HOST_FIT:
         *out = rt_fit_cover(x);
         return *out ? NULL : "no tile is wide enough to hold it at once";
-    case LDSL_HOST_BUCKET: *out = bucket(x); return NULL;
+    case LDSL_HOST_BUCKET: *out = rt_bucket(x); return NULL;
     default: *out = x; return NULL;
     }
 }

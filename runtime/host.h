@@ -76,5 +76,7 @@ bool rt_value_fits(struct rt_value v, enum ldsl_dtype dtype);
 /* The smallest cover >= extent, and the i-th cover; 0: there is none. */
 int64_t rt_fit_cover(int64_t extent);
 int64_t rt_fit_rung(uint32_t i);
+/* What bucket(extent) gives: the power of two at or above. */
+int64_t rt_bucket(int64_t extent);
 
 #endif

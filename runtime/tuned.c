@@ -31,15 +31,6 @@ static void add_value(struct rt_text *out, const struct rt_call *call, uint32_t 
         rt_text_add(out, "%s%lld", comma(out), (long long)v.i);
 }
 
-/* The largest power of two that is not larger. */
-static int64_t power_class(int64_t n)
-{
-    int64_t power = 1;
-    while (power <= n / 2)
-        power *= 2;
-    return n > 0 ? power : 0;
-}
-
 /* The key clause; without one the sizes of all dims, roughly. */
 static void print_key(struct rt_text *out, const struct rt_call *call,
                       const struct ldsl_module_op *op)
@@ -50,7 +41,7 @@ static void print_key(struct rt_text *out, const struct rt_call *call,
         add_value(out, call, m->indices[op->keys.first + i]);
     for (uint32_t i = 0; !op->keys.count && i < op->dims.count; i++)
         rt_text_add(out, "%s%lld", comma(out),
-                    (long long)power_class(value_of(call, m->indices[op->dims.first + i])->i));
+                    (long long)rt_bucket(value_of(call, m->indices[op->dims.first + i])->i));
 }
 
 static void print_shape(struct rt_text *out, const struct rt_call *call,

@@ -261,7 +261,7 @@ static inline struct world open_world_on(const char *text, bool is_gpu)
     struct world w;
     memset(&fake, 0, sizeof fake);
     fake.is_gpu = is_gpu;
-    ldsl_context_options options = {.sink = {.report = hear}, .no_cache = true};
+    ldsl_context_options options = {.sink = {.report = hear}, .no_cache = true, .no_records = true};
     assert_int_equal(ldsl_context_create(&w.ctx, "cpu", &options), LDSL_OK);
     if (ldsl_library_load_text(&w.lib, w.ctx, "test.ldsl", text, strlen(text)))
         fail_msg("test.ldsl:%u: %s", fake.error_line, fake.error);
