@@ -181,11 +181,16 @@ void gpu_load_vectors(struct gen *g, const struct gpu_address *a, LLVMValueRef *
 void gpu_take_vectors(struct gen *g, const struct gpu_address *a, LLVMValueRef const *vectors)
 {
     struct ir_value *v = a->node->results[0];
+    const struct gpu_view *own = &gpu_value(g, v)->view;
+    bool words = in_words(a), same = gpu_view_same(&a->view, own);
     for (uint32_t i = 0; i < a->view.count; i++) {
         LLVMValueRef x = vectors[i / a->width];
         uint32_t k = i % a->width;
-        if (!in_words(a))
-            gpu_set(g, v, i, from_memory(g, v->type.elem, gen_lane(g, x, k)));
+        if (words && !same)
+            x = LLVMBuildBitCast(g->b, x, gen_wide(g->t_i16, a->width), "");
+        if (!words || !same)
+            gpu_set(g, v, gpu_view_map(&a->view, i, own),
+                    from_memory(g, v->type.elem, gen_lane(g, x, k)));
         else if (k % 2 == 0)
             gpu_set_word(g, v, i / 2, gen_lane(g, x, k / 2));
     }
@@ -230,7 +235,7 @@ static LLVMValueRef word_in(struct gen *g, const struct gpu_address *a, struct i
                             uint32_t i)
 {
     struct gpu_value *gv = gpu_value(g, v);
-    if (gv->view.axes == a->view.axes)
+    if (gpu_view_same(&gv->view, &a->view))
         return gpu_word(g, v, i / 2);
     LLVMValueRef low = gpu_reg_in(g, v, &a->view, i), high = gpu_reg_in(g, v, &a->view, i + 1);
     low = LLVMBuildZExt(g->b, low, g->t_i32, "");

@@ -112,6 +112,7 @@ struct gpu_address gpu_address(struct gen *g, const struct ir_node *n, axis_set 
         add_dim(g, &a, d);
     add_threads(g, &a);
     choose_width(g, &a);
+    a.view = gpu_view_along(g->gpu->layout, axes, a.vector_axis);
     return a;
 }
 

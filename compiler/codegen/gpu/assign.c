@@ -1,6 +1,7 @@
 /* Layouts for a function: digits for each of its axes.
  *
- * First each axis that is read or written in vectors gets the vector that suits its accesses. Then
+ * First each axis that is read or written in vectors gets the vector that suits its accesses; two
+ * that meet, as in a transposition, may both have one, or a smaller one if that is cheaper. Then
  * lanes, warps and blocks are shared out among the axes by search: two axes at a time, the cheapest
  * of all their splits (cost.c), until nothing gets better. Kernels have two or three axes, so this is
  * nearly always all there is. What remains of a tile is registers. */
@@ -243,10 +244,14 @@ static bool improve_pair(struct search *s, struct candidates *lists, uint32_t a,
     return better;
 }
 
-static void search(struct search *s)
+/* Finds splits for the vectors as they are; their cost. */
+static double split(struct search *s)
 {
     struct candidates lists[IR_MAX_AXIS] = {0};
     bool better = true;
+    for (uint32_t a = 0; a < s->f->axes.count; a++)
+        if (is_chosen(s, a))
+            set_choice(s, a, (struct axis_choice){s->choice.axes[a].vector, 1, 1, 1});
     double best = gpu_choice_cost(&s->choice, &s->work);
     for (uint32_t a = 0; a < s->f->axes.count; a++)
         if (is_chosen(s, a))
@@ -257,6 +262,37 @@ static void search(struct search *s)
             for (uint32_t b = 0; b <= a; b++)
                 if (lists[a].list.count && lists[b].list.count)
                     better |= improve_pair(s, lists, a, b, &best);
+    }
+    return best;
+}
+
+/* Does an axis with vectors meet another that has some and at least as much going along it? Then
+ * every thread has a square of elements, which may be more than there is for it. */
+static bool is_second(const struct search *s, uint32_t axis)
+{
+    for (uint32_t i = 0; i < s->order_count && s->order[i] != axis; i++)
+        if (s->work.meets[axis] & bit(s->order[i]) && s->choice.axes[s->order[i]].vector > 1)
+            return true;
+    return false;
+}
+
+static void search(struct search *s)
+{
+    double best = split(s);
+    for (uint32_t i = 0; i < s->order_count; i++) {
+        uint8_t a = s->order[i];
+        struct choice kept = s->choice;
+        if (!is_chosen(s, a) || kept.axes[a].vector == 1 || !is_second(s, a))
+            continue;
+        for (uint32_t v = kept.axes[a].vector / 2; v >= 1; v /= 2) {
+            set_choice(s, a, (struct axis_choice){v, 1, 1, 1});
+            double cost = split(s);
+            if (cost >= best)
+                continue;
+            best = cost;
+            kept = s->choice;
+        }
+        s->choice = kept;
     }
 }
 

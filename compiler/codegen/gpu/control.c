@@ -317,6 +317,34 @@ static void unsupported(struct gen *g, struct ir_node *n)
                g->target->target->name);
 }
 
+/* An op that uses up registers of what acted (a sum's new value, of the sum and a reduction's result)
+ * is emitted where it stands: later both would still be waiting. */
+static bool uses_up(struct gen *g, const struct ir_node *n)
+{
+    if (gpu_value(g, n->results[0])->cheap)
+        return false;
+    for (uint32_t i = 0; i < n->operand_count; i++) {
+        const struct gpu_value *x = gpu_value(g, n->operands[i]);
+        if (x->v->type.axes && !x->lazy && !x->words && x->v->uses == 1)
+            return true;
+    }
+    return false;
+}
+
+/* Computes a value here, and keeps LLVM from doing so later. */
+static void anchor(struct gen *g, struct ir_value *v)
+{
+    struct gpu_value *gv = gpu_value(g, v);
+    gpu_force(g, v);
+    if (v->type.elem != IR_F32)
+        return;
+    for (uint32_t i = 0; i < gv->view.count; i++) {
+        LLVMValueRef word = LLVMBuildBitCast(g->b, gv->regs[i], g->t_i32, "");
+        word = g->gpu->hooks->pin(&g->gpu->lane, word, true);
+        gpu_set(g, v, i, LLVMBuildBitCast(g->b, word, g->t_f32, ""));
+    }
+}
+
 static void emit_node(struct gen *g, struct ir_node *n)
 {
     g->gpu->lane.at = n->at;
@@ -340,6 +368,8 @@ static void emit_node(struct gen *g, struct ir_node *n)
         gpu_control(g, n);
     else if (!n->results[0]->type.axes)
         gpu_force(g, n->results[0]); /* here, where all that follow can use it */
+    else if (g->gpu->loop && uses_up(g, n))
+        anchor(g, n->results[0]);
 }
 
 static bool has_load(const struct ir_node *n)

@@ -1,7 +1,7 @@
 /* The order of accesses to tensors that the kernel writes. The threads of a block see each other's
  * writes after a barrier only, so one is put between two accesses of a tensor, one of them a write,
  * unless each thread meets its own elements alone: both have the same subscripts, and no other
- * thread holds copies of them. Tensor parameters do not overlap (the runtime checks). */
+ * thread reads copies of them (of copies only one is written). Tensor parameters do not overlap (the runtime checks). */
 #include "codegen/gpu/gpu.h"
 
 static bool is_access(const struct ir_node *n)
@@ -46,6 +46,58 @@ bool gpu_same_place(const struct ir_node *a, const struct ir_node *b, uint32_t r
     return true;
 }
 
+static bool is_zero(const struct ir_value *v)
+{
+    return v && v->def == IR_DEF_NODE && v->node->op == IR_OP_const && v->node->attr.i == 0;
+}
+
+/* The one scalar by which two subscripts of the same axes differ; NULL: another difference. */
+static const struct ir_value *distance(const struct ir_affine *a, const struct ir_affine *b)
+{
+    const struct ir_value *found = NULL;
+    for (uint32_t i = 0; i < a->term_count; i++) {
+        bool common = false;
+        for (uint32_t k = 0; k < b->term_count; k++)
+            common |= a->terms[i].value == b->terms[k].value &&
+                      a->terms[i].coefficient == b->terms[k].coefficient;
+        if (common)
+            continue;
+        if (found || a->terms[i].coefficient != 1)
+            return NULL;
+        found = a->terms[i].value;
+    }
+    return a->term_count == b->term_count + 1 ? found : NULL;
+}
+
+/* x[p] and x[p + P] with p in 0 .. P: the ranges lie side by side. */
+static bool side_by_side(const struct gen *g, const struct ir_affine *a, const struct ir_affine *b)
+{
+    if (!a->affine || !b->affine || a->axes != b->axes || !a->axes || (a->axes & (a->axes - 1)))
+        return false;
+    for (unsigned i = 0; i < g->f->axes.count; i++) {
+        if (!(a->axes >> i & 1))
+            continue;
+        const struct ir_value *d = distance(a, b);
+        d = d ? d : distance(b, a);
+        return a->coefficient[i] == 1 && b->coefficient[i] == 1 && d &&
+               d == g->f->axes.data[i].hi && is_zero(g->f->axes.data[i].lo);
+    }
+    return false;
+}
+
+static bool is_apart(const struct gen *g, const struct ir_node *a, const struct ir_node *b,
+                     uint32_t rank)
+{
+    struct ir_affine x, y;
+    for (uint32_t d = 0; d < rank; d++) {
+        ir_affine_of(a->operands[d], &x);
+        ir_affine_of(b->operands[d], &y);
+        if (side_by_side(g, &x, &y))
+            return true;
+    }
+    return false;
+}
+
 static axis_set axes_of(const struct ir_node *n, uint32_t rank)
 {
     axis_set axes = 0;
@@ -62,9 +114,11 @@ static bool conflict(struct gen *g, const struct ir_node *a, const struct ir_nod
         return false;
     if (a->op == IR_OP_atomic && b->op == IR_OP_atomic)
         return false;
+    if (is_apart(g, a, b, t->rank))
+        return false;
     axis_set axes = axes_of(a, t->rank);
     return axes != axes_of(b, t->rank) || !gpu_same_place(a, b, t->rank) ||
-           gpu_owner(g, axes) != NULL;
+           (!(writes(a) && writes(b)) && gpu_owner(g, axes) != NULL);
 }
 
 void gpu_barrier(struct gen *g)

@@ -7,20 +7,46 @@
 
 struct gpu_view gpu_view(const struct gpu_layout *l, axis_set axes)
 {
-    struct gpu_view v = {.layout = l, .axes = axes, .count = 1};
+    struct gpu_view v = {.layout = l, .axes = axes, .count = 1, .fast = IR_NO_AXIS};
     for (uint32_t a = 0; a < l->axis_count; a++)
         if (axes >> a & 1)
             v.count *= l->axes[a].regs;
     return v;
 }
 
+struct gpu_view gpu_view_along(const struct gpu_layout *l, axis_set axes, uint8_t axis)
+{
+    struct gpu_view v = gpu_view(l, axes);
+    for (uint32_t k = l->axis_count; k-- > 0 && axis != IR_NO_AXIS && l->order[k] != axis;)
+        if (axes >> l->order[k] & 1 && l->axes[l->order[k]].regs > 1)
+            v.fast = axis;
+    return v;
+}
+
+bool gpu_view_same(const struct gpu_view *a, const struct gpu_view *b)
+{
+    return a->axes == b->axes && a->fast == b->fast;
+}
+
+/* The axes from the fastest to the slowest; IR_NO_AXIS past the end. */
+static uint8_t axis_at(const struct gpu_view *v, uint32_t k)
+{
+    const struct gpu_layout *l = v->layout;
+    if (v->fast != IR_NO_AXIS && k-- == 0)
+        return v->fast;
+    for (uint32_t i = l->axis_count; i-- > 0;) {
+        uint8_t a = l->order[i];
+        if (v->axes >> a & 1 && a != v->fast && k-- == 0)
+            return a;
+    }
+    return IR_NO_AXIS;
+}
+
 uint32_t gpu_view_digit(const struct gpu_view *v, uint32_t i, uint8_t axis)
 {
-    for (uint32_t k = v->layout->axis_count; k-- > 0;) {
-        uint8_t a = v->layout->order[k];
+    uint8_t a;
+    for (uint32_t k = 0; (a = axis_at(v, k)) != IR_NO_AXIS; k++) {
         uint32_t regs = v->layout->axes[a].regs;
-        if (!(v->axes >> a & 1))
-            continue;
         if (a == axis)
             return i % regs;
         i /= regs;
@@ -31,16 +57,10 @@ uint32_t gpu_view_digit(const struct gpu_view *v, uint32_t i, uint8_t axis)
 uint32_t gpu_view_map(const struct gpu_view *from, uint32_t i, const struct gpu_view *to)
 {
     uint32_t result = 0, weight = 1;
-    for (uint32_t k = from->layout->axis_count; k-- > 0;) {
-        uint8_t a = from->layout->order[k];
-        uint32_t regs = from->layout->axes[a].regs;
-        if (!(from->axes >> a & 1))
-            continue;
-        if (to->axes >> a & 1) {
-            result += i % regs * weight;
-            weight *= regs;
-        }
-        i /= regs;
+    uint8_t a;
+    for (uint32_t k = 0; (a = axis_at(to, k)) != IR_NO_AXIS; k++) {
+        result += gpu_view_digit(from, i, a) * weight;
+        weight *= to->layout->axes[a].regs;
     }
     return result;
 }

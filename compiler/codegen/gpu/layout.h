@@ -49,14 +49,20 @@ struct gpu_layout {
 };
 
 /* How a value over `axes` is held: register numbers are mixed radix over the axes in the layout's
- * order, the last one fastest. */
+ * order, the last one fastest. An access may look at them in an order of its own, with the registers
+ * along its vectors next to each other. */
 struct gpu_view {
     const struct gpu_layout *layout;
     axis_set axes;
     uint32_t count; /* registers; 1 for a scalar */
+    uint8_t fast;   /* the axis that is fastest in spite of the order; IR_NO_AXIS: none */
 };
 
 struct gpu_view gpu_view(const struct gpu_layout *l, axis_set axes);
+/* The same with the registers of an axis the fastest; IR_NO_AXIS: no matter. */
+struct gpu_view gpu_view_along(const struct gpu_layout *l, axis_set axes, uint8_t axis);
+/* Do register numbers mean the same in both? */
+bool gpu_view_same(const struct gpu_view *a, const struct gpu_view *b);
 /* Register number along one axis of register i of the view. */
 uint32_t gpu_view_digit(const struct gpu_view *v, uint32_t i, uint8_t axis);
 /* The register of `to` (over a subset of the axes) that goes with register i of `from`. */

@@ -318,12 +318,17 @@ void gpu_stage_keep(struct gen *g, struct gpu_stage *s, uint32_t round)
 static struct gpu_address shape_of(struct gen *g, const struct gpu_staged *x)
 {
     const struct ir_tensor *t = &g->f->tensors.data[x->node->attr.tensor];
+    axis_set axes = x->node->results[0]->type.axes;
     uint32_t bytes = ir_elem_bits(t->elem) / 8;
+    bool tested;
+    uint8_t axis;
+    uint32_t width = gpu_width_of(g, x->node, axes, &tested, &axis);
     return (struct gpu_address){.node = x->node,
                                 .tensor = t,
-                                .view = gpu_view(g->gpu->layout, x->node->results[0]->type.axes),
+                                .view = gpu_view_along(g->gpu->layout, axes, axis),
                                 .bytes = bytes,
-                                .width = x->bytes / bytes};
+                                .width = width,
+                                .vector_axis = axis};
 }
 
 static bool is_taken(struct gen *g, const struct ir_node *n)

@@ -33,6 +33,19 @@ static uint32_t group_of(const struct gen *g, const struct sweep *s)
     return s->first ? 1 : (uint32_t)m;
 }
 
+/* The same number, opaque: LLVM would keep a running pointer for each access, in two registers each,
+ * while bases and strides are constants of the launch and cost none. */
+static LLVMValueRef opaque(struct gen *g, LLVMValueRef x)
+{
+    const struct lane_hooks *hooks = g->gpu->hooks;
+    LLVMValueRef half = gen_index(g, 32);
+    LLVMValueRef low = LLVMBuildTrunc(g->b, x, g->t_i32, "");
+    LLVMValueRef high = LLVMBuildTrunc(g->b, LLVMBuildLShr(g->b, x, half, ""), g->t_i32, "");
+    low = LLVMBuildZExt(g->b, hooks->pin(&g->gpu->lane, low, true), g->t_i64, "");
+    high = LLVMBuildZExt(g->b, hooks->pin(&g->gpu->lane, high, true), g->t_i64, "");
+    return LLVMBuildOr(g->b, low, LLVMBuildShl(g->b, high, half, ""), "");
+}
+
 /* ---- one tile ---------------------------------------------------------------------------------- */
 
 static void place(struct gen *g, const struct sweep *s, LLVMValueRef start, bool guarded)
@@ -47,7 +60,7 @@ static void emit_tile(struct gen *g, const struct sweep *s, LLVMValueRef start, 
 {
     struct gpu_axis outer = g->gpu->axes[s->axis];
     uint32_t mark = gpu_enter(g);
-    place(g, s, start, guarded);
+    place(g, s, opaque(g, start), guarded);
     gpu_round(g, s->node, s->used, next, s->exit);
     gpu_leave(g, mark);
     g->gpu->axes[s->axis] = outer;
@@ -149,7 +162,7 @@ static void fetch(struct gen *g, const struct sweep *s, struct gpu_stage *stage,
     LLVMBuildCondBr(g->b, LLVMBuildICmp(g->b, LLVMIntSLT, start, s->hi, ""), some, done);
     LLVMPositionBuilderAtEnd(g->b, some);
     uint32_t mark = gpu_enter(g);
-    place(g, s, start, !s->full);
+    place(g, s, opaque(g, start), !s->full);
     gpu_stage_fetch(g, stage, slot);
     gpu_leave(g, mark);
     LLVMBuildBr(g->b, done);

@@ -120,6 +120,18 @@ static uint8_t fastest_axis(const struct gpu_layout *l, axis_set axes)
     return IR_NO_AXIS;
 }
 
+/* The axis whose neighbours are neighbours in memory, if they are in neighbouring registers; else
+ * the one that has most say. */
+static uint8_t vector_axis(const struct gen *g, const struct gpu_layout *l, const struct ir_node *n,
+                           axis_set axes)
+{
+    struct proof p = {.g = g, .node = n, .tensor = &g->f->tensors.data[n->attr.tensor]};
+    for (p.axis = 0; p.tensor->rank && p.axis < l->axis_count; p.axis++)
+        if (axes >> p.axis & 1 && l->axes[p.axis].vector > 1 && is_fastest(&p))
+            return p.axis;
+    return fastest_axis(l, axes);
+}
+
 /* Along a shiftable axis the address is tested when the kernel runs, and mostly fits. */
 uint32_t gpu_hoped_width(const struct gen *g, const struct ir_node *n, uint8_t axis, uint32_t most)
 {
@@ -140,7 +152,7 @@ uint32_t gpu_possible_width(const struct gen *g, const struct gpu_layout *l,
                             const struct ir_node *n, axis_set axes, uint32_t bytes, uint8_t *axis)
 {
     uint32_t most = bytes / (ir_elem_bits(g->f->tensors.data[n->attr.tensor].elem) / 8);
-    *axis = fastest_axis(l, axes);
+    *axis = vector_axis(g, l, n, axes);
     if (*axis == IR_NO_AXIS)
         return 1;
     uint32_t vector = l->axes[*axis].vector;
@@ -151,7 +163,7 @@ uint32_t gpu_access_width(const struct gen *g, const struct gpu_layout *l, const
                           axis_set axes, uint32_t bytes, uint8_t *axis, const char **why)
 {
     uint32_t most = bytes / (ir_elem_bits(g->f->tensors.data[n->attr.tensor].elem) / 8);
-    uint8_t fastest = fastest_axis(l, axes);
+    uint8_t fastest = vector_axis(g, l, n, axes);
     *axis = IR_NO_AXIS;
     *why = NULL;
     if (fastest == IR_NO_AXIS)
