@@ -66,6 +66,13 @@ static LLVMValueRef with_sign_of(struct gen *g, LLVMValueRef x, LLVMValueRef sig
     return gen_intrinsic(g, "llvm.copysign", &t, 1, args, 2);
 }
 
+static LLVMValueRef exact_fma(struct gen *g, LLVMValueRef x, LLVMValueRef y, LLVMValueRef z)
+{
+    LLVMTypeRef t = LLVMTypeOf(x);
+    LLVMValueRef args[] = {x, y, z};
+    return gen_intrinsic(g, "llvm.fma", &t, 1, args, 3);
+}
+
 /* c[0] x^(n-1) + ... + c[n-1], in the element type t. */
 static LLVMValueRef poly(struct gen *g, LLVMTypeRef t, LLVMValueRef x, const double *c, size_t n)
 {
@@ -160,28 +167,39 @@ static LLVMValueRef sixteenth_roots(struct gen *g, LLVMValueRef i)
     return all;
 }
 
-/* The nearest sixteenth as a float, and bits that end in the number of sixteenths: as `nearest`, by
- * adding 1.5 * 2^19. sum: x, or x * y rounded once. */
-static LLVMValueRef nearest_sixteenth(struct gen *g, LLVMValueRef x, LLVMValueRef y,
-                                      LLVMValueRef *bits)
-{
-    LLVMValueRef magic = f(g, 786432.0, x);
-    LLVMValueRef sum = gen_fma(g, x, y, magic);
-    *bits = ints_of(g, sum);
-    return sub(g, sum, magic);
-}
+#define SIXTEENTHS 786432.0 /* 1.5 * 2^19 */
 
-/* e^r 2^k for k in sixteenths and |r| <= ln(2) / 32: the roots are a table in one register, which
- * leaves a short polynomial. */
-static LLVMValueRef exp_by_roots(struct gen *g, LLVMValueRef r, LLVMValueRef k, LLVMValueRef bits)
+/* 2^k e^r for |r| <= ln(2) / 32. sum = k + SIXTEENTHS, which made k whole sixteenths: how many is in
+ * the low bits. The roots are a table in one register and leave a short polynomial. rest: r, but
+ * with more digits; it may come later. */
+static LLVMValueRef exp_by_roots(struct gen *g, LLVMValueRef k, LLVMValueRef sum, LLVMValueRef r,
+                                 LLVMValueRef rest)
 {
     LLVMValueRef p = gen_fma(g, r, f(g, 0.16667024, r), f(g, 0.5000162, r));
-    p = gen_fma(g, mul(g, r, r), p, r);
-    LLVMValueRef root = sixteenth_roots(g, bits);
+    p = gen_fma(g, mul(g, r, r), p, rest);
+    LLVMValueRef root = sixteenth_roots(g, ints_of(g, sum));
     return scale_lanes(g, gen_fma(g, root, p, root), k);
 }
 
-/* ---- exp, exp2: 0.99 ulp; without AVX-512 1.01 ulp, 1.02 ulp ------------------------------------ */
+static LLVMValueRef exp_lanes(struct gen *g, LLVMValueRef x)
+{
+    x = clamped(g, x, -104.0, 89.0);
+    LLVMValueRef sum = exact_fma(g, x, f(g, 1.44269504088896341, x), f(g, SIXTEENTHS, x));
+    LLVMValueRef k = sub(g, sum, f(g, SIXTEENTHS, x));
+    LLVMValueRef r = exact_fma(g, k, f(g, -0x1.62e43p-1, x), x);
+    return exp_by_roots(g, k, sum, r, exact_fma(g, k, f(g, 0x1.05c61p-29, x), r));
+}
+
+static LLVMValueRef exp2_lanes(struct gen *g, LLVMValueRef x)
+{
+    x = clamped(g, x, -151.0, 129.0);
+    LLVMValueRef sum = add(g, x, f(g, SIXTEENTHS, x));
+    LLVMValueRef k = sub(g, sum, f(g, SIXTEENTHS, x));
+    LLVMValueRef r = mul(g, sub(g, x, k), f(g, 0.693147180559945309, x));
+    return exp_by_roots(g, k, sum, r, r);
+}
+
+/* ---- exp, exp2: 1.03 ulp, 0.99 ulp; without AVX-512 1.01 ulp, 1.02 ulp -------------------------- */
 
 /* e^r for |r| <= ln(2) / 2. */
 static LLVMValueRef exp_reduced(struct gen *g, LLVMValueRef r)
@@ -192,47 +210,29 @@ static LLVMValueRef exp_reduced(struct gen *g, LLVMValueRef r)
     return add(g, p, f(g, 1.0, r));
 }
 
-/* x - k ln(2), ln(2) in two parts: the first product is exact. */
-static LLVMValueRef without_ln2(struct gen *g, LLVMValueRef x, LLVMValueRef k)
-{
-    LLVMValueRef r = gen_fma(g, k, f(g, -0.693359375, x), x);
-    return gen_fma(g, k, f(g, 2.12194440e-4, x), r);
-}
-
 static LLVMValueRef gen_exp(struct gen *g, LLVMValueRef x)
 {
     if (gen_has_hardware(g, x))
         return gen_hardware(g, LANE_EX2, mul(g, x, f(g, 1.44269504088896341, x)));
-    unsigned width = gen_width_of(x);
-    LLVMValueRef n, k, per_ln2;
-    if (g->avx512) {
-        x = clamped(g, whole_registers(g, x), -104.0, 89.0);
-        per_ln2 = f(g, 1.44269504088896341, x);
-        k = nearest_sixteenth(g, x, per_ln2, &n);
-        return first_lanes(g, exp_by_roots(g, without_ln2(g, x, k), k, n), width);
-    }
+    if (g->avx512)
+        return first_lanes(g, exp_lanes(g, whole_registers(g, x)), gen_width_of(x));
     x = clamped(g, x, -104.0, 89.0);
-    per_ln2 = f(g, 1.44269504088896341, x);
-    k = nearest(g, mul(g, x, per_ln2), &n);
-    return scale(g, exp_reduced(g, without_ln2(g, x, k)), n);
+    LLVMValueRef n, k = nearest(g, mul(g, x, f(g, 1.44269504088896341, x)), &n);
+    LLVMValueRef r = gen_fma(g, k, f(g, -0.693359375, x), x);
+    r = gen_fma(g, k, f(g, 2.12194440e-4, x), r);
+    return scale(g, exp_reduced(g, r), n);
 }
 
 static LLVMValueRef gen_exp2(struct gen *g, LLVMValueRef x)
 {
     if (gen_has_hardware(g, x))
         return gen_hardware(g, LANE_EX2, x);
-    unsigned width = gen_width_of(x);
-    LLVMValueRef n, k, ln2;
-    if (g->avx512) {
-        x = clamped(g, whole_registers(g, x), -151.0, 129.0);
-        ln2 = f(g, 0.693147180559945309, x);
-        k = nearest_sixteenth(g, x, f(g, 1.0, x), &n);
-        return first_lanes(g, exp_by_roots(g, mul(g, sub(g, x, k), ln2), k, n), width);
-    }
+    if (g->avx512)
+        return first_lanes(g, exp2_lanes(g, whole_registers(g, x)), gen_width_of(x));
     x = clamped(g, x, -151.0, 129.0);
-    ln2 = f(g, 0.693147180559945309, x);
-    k = nearest(g, x, &n);
-    return scale(g, exp_reduced(g, mul(g, sub(g, x, k), ln2)), n);
+    LLVMValueRef n, k = nearest(g, x, &n);
+    LLVMValueRef r = mul(g, sub(g, x, k), f(g, 0.693147180559945309, x));
+    return scale(g, exp_reduced(g, r), n);
 }
 
 /* ---- log, log2: 0.9 ulp, 1.2 ulp --------------------------------------------------------------- */
@@ -335,13 +335,6 @@ static LLVMValueRef gen_erf(struct gen *g, LLVMValueRef x)
 }
 
 /* ---- sin, cos: 1.0 ulp, 1.2 ulp ---------------------------------------------------------------- */
-
-static LLVMValueRef exact_fma(struct gen *g, LLVMValueRef x, LLVMValueRef y, LLVMValueRef z)
-{
-    LLVMTypeRef t = LLVMTypeOf(x);
-    LLVMValueRef args[] = {x, y, z};
-    return gen_intrinsic(g, "llvm.fma", &t, 1, args, 3);
-}
 
 /* x - k pi/2 in three steps, and k. Good for |x| up to 48039. */
 static LLVMValueRef reduce_angle(struct gen *g, LLVMValueRef x, LLVMValueRef *quadrant)

@@ -158,11 +158,35 @@ static void test_pow(void **state)
     release(&p);
 }
 
+/* In a vector or in the rest of a row: the same bits. */
+static void a_value_has_the_same_bits_at_every_place(void **state)
+{
+    (void)state;
+    static const char *const ops[] = {"exp", "exp2", "log", "tanh", "erf", "sin"};
+    for (int k = 0; k < 6; k++) {
+        struct program p = compile_op(ops[k]);
+        uint32_t seed = 11;
+        for (int i = 0; i < 1000; i++) {
+            float value = random_float(&seed) * 30, x[45], y[45];
+            for (int c = 0; c < 45; c++)
+                x[c] = value;
+            uint64_t slots[] = {POINTER(x), POINTER(y), 45};
+            run(&p, slots, 1);
+            for (int c = 1; c < 45; c++)
+                if (memcmp(&y[c], &y[0], 4) != 0)
+                    fail_msg("%s(%a) is %a and %a", ops[k], (double)value, (double)y[0],
+                             (double)y[c]);
+        }
+        release(&p);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_unary),
         cmocka_unit_test(test_pow),
+        cmocka_unit_test(a_value_has_the_same_bits_at_every_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
