@@ -118,6 +118,33 @@ static void a_class_out_of_range_gives_nan_and_harms_no_other_row(void **state)
         assert_int_equal(isnan(loss[i]) != 0, target[i] < 0 || target[i] >= V);
 }
 
+/* The maximum of a row passes over NaN; nothing else of the row may. */
+static void a_logit_that_is_nan_makes_its_row_nan_and_no_other(void **state)
+{
+    static float z[N * V], dz[N * V], loss[N], rest[N];
+    static const int place[] = {0, 1, 31, 32, 512, 1023, 1024, V - 1};
+    static int64_t target[N];
+    fill_uniform(z, N * V, -3, 3, 8);
+    for (int i = 0; i < 8; i++) {
+        z[i * V + place[i]] = NAN;
+        target[i] = i % 2 ? place[i] : 5;
+    }
+    struct op_call call = op_call("cross_entropy_rows");
+    op_tensor(&call, "z", LDSL_F32, z, 2, N, V);
+    op_tensor(&call, "target", LDSL_I64, target, 1, N);
+    op_tensor(&call, "loss", LDSL_F32, loss, 1, N);
+    op_tensor(&call, "rest", LDSL_F32, rest, 1, N);
+    op_tensor(&call, "dz", LDSL_F32, dz, 2, N, V);
+    leave_out(&call,
+              (const char *const[]){"weight", "z_loss", "accuracy", "predicted", "top", NULL});
+    op_run(*state, &call);
+    for (int i = 0; i < N; i++) {
+        assert_int_equal(isnan(loss[i]) != 0, i < 8);
+        for (int v = 0; v < V; v++)
+            assert_int_equal(isnan(dz[i * V + v]) != 0, i < 8);
+    }
+}
+
 static void the_first_of_equal_classes_is_predicted(void **state)
 {
     static float z[N * V];
@@ -189,6 +216,7 @@ int main(void)
         cmocka_unit_test(nothing_is_divided_when_all_rows_are_ignored),
         cmocka_unit_test(logits_are_only_read_without_a_gradient),
         cmocka_unit_test(a_class_out_of_range_gives_nan_and_harms_no_other_row),
+        cmocka_unit_test(a_logit_that_is_nan_makes_its_row_nan_and_no_other),
         cmocka_unit_test(the_first_of_equal_classes_is_predicted),
         cmocka_unit_test(both_ways_to_the_gradient_agree),
     };
