@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2034
 # Sourced by every test of the command, which gets the path of ldsl as $1. Works in a scratch folder
-# with a compile cache of its own.
+# with a compile cache and tuning records of its own.
 
 set -u
 ldsl=$1
@@ -8,7 +8,7 @@ scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 cd "$scratch" || exit 1
 exec </dev/null
-export LDSL_CACHE=$scratch/cache NO_COLOR=1
+export LDSL_CACHE=$scratch/cache LDSL_RECORDS=$scratch/data/tuned.records NO_COLOR=1
 checks=0 failures=0
 
 fail() {

@@ -69,6 +69,31 @@ static bool check_cache(void)
     return t.damaged == 0;
 }
 
+/* Records are made by ldsl tune; those that came with the library are enough to be fast. */
+static bool check_records(struct cli *cli)
+{
+    char path[4096];
+    size_t length;
+    ldsl_records *builtin, *user = NULL;
+    unsigned before = cli->errors;
+    bool ok = ldsl_records_create(&builtin) == LDSL_OK && ldsl_records_create(&user) == LDSL_OK;
+    const char *text = ldsl_builtin_records(&length);
+    ok = ok && ldsl_records_read_text(builtin, "the library's records", text, length, &cli->sink) ==
+                   LDSL_OK;
+    length = ldsl_records_path(path, sizeof path);
+    if (ok && length && length < sizeof path)
+        ok = ldsl_records_read(user, path, &cli->sink) == LDSL_OK;
+    else
+        snprintf(path, sizeof path, "no file (LDSL_RECORDS is none, or HOME is not set)");
+    printf("%-10s %s: %" PRIu32 "; %" PRIu32 " came with the library\n", "records", path,
+           ldsl_records_count(user), ldsl_records_count(builtin));
+    if (!ldsl_records_count(user) && !ldsl_records_count(builtin))
+        put("", "  kernels use their default schedules; 'ldsl tune' finds better ones");
+    ldsl_records_destroy(builtin);
+    ldsl_records_destroy(user);
+    return ok && cli->errors == before;
+}
+
 static bool check_library(struct cli *cli)
 {
     struct operators operators;
@@ -88,7 +113,7 @@ static int run(struct cli *cli, void *input)
     check_device("cuda", "kernels run on the cpu device; a GPU needs its driver (libcuda.so.1)");
     ok = check_library(cli) && ok;
     ok = check_cache() && ok;
-    put("records", "none: kernels use their default schedules");
+    ok = check_records(cli) && ok;
     return ok ? EXIT_DONE : EXIT_WRONG;
 }
 
@@ -97,8 +122,8 @@ const struct command command_doctor = {
     .summary = "say what was found on this machine and what is missing",
     .args = "",
     .doc =
-        "Looks for devices and drivers, the compiler, the operators and the compile cache. Exits "
-        "with 1 if something needs attention.",
+        "Looks for devices and drivers, the compiler, the operators, the compile cache and tuning "
+        "records. Exits with 1 if something needs attention.",
     .example = "ldsl doctor\n",
     .options_bytes = 1,
     .run = run,

@@ -1,0 +1,118 @@
+#!/usr/bin/env bash
+# ldsl tune: what it tries, what it survives, what it keeps, and who finds it.
+# shellcheck source=tests/cli/support.sh
+. "$(dirname "$0")/support.sh"
+
+# Slow by default; B = 80 is the best that is right. B = 32 reads where there is nothing, B = 48 never
+# ends, B = 64 is the fastest and wrong.
+cat >pick.ldsl <<'LDSL'
+kernel gather(x: tensor<f32>[N], at: tensor<i64>[N], y: out tensor<f32>[N])
+  tune {
+    B in {16, 32, 48, 64, 80};
+    where B < N;
+    default { B = 16 };
+  }
+{
+  grid axis i in 0 .. N tile B;
+  var far: i64 = 0;
+  if B == 32 { far = 1000000000000; }
+  var sum: tile<f32>[i] = 0.0;
+  if B == 48 {
+    for k in 0 .. 1000000000000 { sum += x[i] * f32(k); }
+  }
+  if B == 16 {
+    for k in 0 .. 10000 { sum += x[i] * f32(k); }
+  }
+  if B == 80 {
+    for k in 0 .. 1000 { sum += x[i] * f32(k); }
+  }
+  let wrong = B == 64 ? 1.0 : 0.0;
+  y[i] = x[at[i] + far] + sum * 0.0 + wrong;
+}
+
+op pick(x: tensor<f32>[N], at: tensor<i64>[N]) -> (y: tensor<f32>[N])
+  key(bucket(N));
+  ref pick_ref;
+  sample at = randint(0, N);
+  bench { N = 4096 };
+{
+  launch gather(x, at, y);
+}
+
+kernel gather_ref(x: tensor<f64>[N], at: tensor<i64>[N], y: out tensor<f64>[N]) {
+  grid i in 0 .. N;
+  y[i] = x[at[i]];
+}
+
+op pick_ref(x: tensor<f64>[N], at: tensor<i64>[N]) -> (y: tensor<f64>[N]) {
+  launch gather_ref(x, at, y);
+}
+LDSL
+
+expect 0 "$ldsl" tune pick --file pick.ldsl --dtype f32 --json tuned.json
+in_out "gather.B=80"
+in_out "2 candidates crashed or hung"
+in_out "data/tuned.records"
+in_err "gather.B=64 is left out: y"
+not_in_err "error"
+cp tuned.json out
+python "row, = out['rows']
+assert row['op'] == 'pick' and row['shape'] == {'N': 4096} and row['wrong'] == 1, row
+assert row['tuned_us'] < row['default_us'] and row['settings'] == 'gather.B=80', row
+assert row['records'][0][0:5] == ['pick', 'gather', '', '4096', 'N=4096'], row"
+holds grep -q '^pick | gather | - | 4096 | N=4096 | .* | B=80 | ' data/tuned.records
+
+# a run finds the record: at this shape, in its bucket, not outside, not for other code
+config() {
+    expect 0 "$ldsl" bench pick --file "$1" --shape "N=$2" --dtype f32 --seconds 0.001 --json -
+    python "assert out['rows'][0]['config'] == {'gather': 'B=$3'}, out"
+}
+config pick.ldsl 4096 80
+config pick.ldsl 3000 80
+config pick.ldsl 100 16
+sed 's/sum \* 0.0/0.0 * sum/' pick.ldsl >changed.ldsl
+config changed.ldsl 4096 16
+expect 0 "$ldsl" bench pick --file changed.ldsl --dtype f32 --seconds 0.001
+in_err "made for other code"
+expect 0 "$ldsl" bench pick --file pick.ldsl --dtype f32 --seconds 0.001 --records none --json -
+python "assert out['rows'][0]['config'] == {'gather': 'B=16'}, out"
+expect 0 "$ldsl" doctor
+in_out "data/tuned.records: 1;"
+
+# several kernels, shapes and types: one record for each kernel of each call, all in order
+expect 0 "$ldsl" tune rms_norm_bwd softmax --shape R=4,D=64 --shape R=8,D=100 --dtype f32 \
+    --budget 4 --records own.records
+in_out "4 calls tuned"
+holds sort -c -s -t'|' -k1,4 <(grep -v '^#' own.records)
+checks=$((checks + 1))
+[ "$(grep -vc '^#' own.records)" = 6 ] || fail "6 records: $(cat own.records)"
+# again: they are replaced
+expect 0 "$ldsl" tune softmax --shape R=4,D=64 --dtype f32 --budget 1 --records own.records
+checks=$((checks + 1))
+[ "$(grep -vc '^#' own.records)" = 6 ] || fail "still 6 records: $(cat own.records)"
+
+# nothing is left behind but the file
+checks=$((checks + 1))
+[ "$(ls data)" = tuned.records ] || fail "more than the records in data: $(ls data)"
+
+# tuning before the first use
+expect 0 "$ldsl" run softmax 'x=randn(4x64,f32)' --tune --records first.records
+holds grep -q '^softmax | softmax_rows | ' first.records
+
+# what is wrong is told
+expect 1 "$ldsl" tune sofmax
+in_err "did you mean 'softmax'?"
+expect 1 "$ldsl" tune softmax --records none
+in_err "--records"
+expect 2 "$ldsl" tune softmax --dtype f31
+expect 2 "$ldsl" tune softmax --budget 0
+expect 2 "$ldsl" tune softmax --jobs 0
+expect 1 "$ldsl" tune twice --file twice.ldsl
+in_err "has no bench clause"
+expect 3 "$ldsl" tune softmax --shape R=4,D=64 --dtype f32 --records /proc/no/such
+in_err "/proc/no/such"
+# an operator that cannot be tuned is an error, and no reason not to tune the others
+sed 's/where B < N;/where B < 0;/; s/op pick(/op broken(/; s/ref pick_ref;/ref pick_ref;/' pick.ldsl >broken.ldsl
+expect 1 "$ldsl" tune --file broken.ldsl --dtype f32 --records own.records
+in_err "broken f32 N=4096: not tuned: "
+finish
