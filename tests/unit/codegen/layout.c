@@ -274,7 +274,8 @@ static void test_rows_share_warps(void **state)
     end(&m);
 }
 
-/* Where no more is proven than single elements, neighbouring lanes hold neighbours. */
+/* Where no more is proven than single elements and tiles cannot be shifted, neighbouring lanes hold
+ * neighbours. */
 static void test_unproven_rows(void **state)
 {
     struct made m;
@@ -283,6 +284,7 @@ static void test_unproven_rows(void **state)
     row_text(text, "bf16", 1, 4096, 4, 1);
     for (char *at; (at = strstr(text, "{align = 16}"));)
         memset(at, ' ', strlen("{align = 16}"));
+    memcpy(strstr(text, "held"), "grid", 4);
     make(&m, text);
     assert_true(m.fine);
     assert_int_equal(axis_layout(&m, "c")->vector, 1);
@@ -445,6 +447,23 @@ static void test_random(void **state)
     }
 }
 
+/* An order of an access's own: the same registers, those along one axis next to each other. */
+static void check_along(const struct gpu_layout *l, axis_set axes, uint8_t axis)
+{
+    struct gpu_view own = gpu_view(l, axes), along = gpu_view_along(l, axes, axis);
+    assert_int_equal(own.count, along.count);
+    for (uint32_t i = 0; i < along.count; i++) {
+        uint32_t r = gpu_view_map(&along, i, &own);
+        assert_int_equal(gpu_view_map(&own, r, &along), i);
+        assert_int_equal(gpu_view_digit(&along, i, axis), i % l->axes[axis].regs);
+        assert_true(gpu_view_same(&own, &along) ? r == i : true);
+        for (uint32_t a = 0; a < l->axis_count; a++)
+            if (axes >> a & 1)
+                assert_int_equal(gpu_view_digit(&along, i, (uint8_t)a),
+                                 gpu_view_digit(&own, r, (uint8_t)a));
+    }
+}
+
 /* Registers of a value over some axes, seen from one over more. */
 static void test_views(void **state)
 {
@@ -466,6 +485,9 @@ static void test_views(void **state)
                     assert_int_equal(gpu_view_digit(&from, r, (uint8_t)a),
                                      gpu_view_digit(&to, image, (uint8_t)a));
         }
+        for (uint32_t a = 0; a < m.layout.axis_count; a++)
+            if (some >> a & 1)
+                check_along(&m.layout, some, (uint8_t)a);
         end(&m);
     }
 }
