@@ -71,6 +71,26 @@ class _TensorInfo(ctypes.Structure):
     ]
 
 
+class _KernelInfo(ctypes.Structure):
+    _fields_ = [
+        ("name", c_char_p),
+        ("entry", c_char_p),
+        ("target", c_char_p),
+        ("variant", c_char_p),
+        ("slots", c_void_p),
+        ("slot_count", c_uint32),
+        ("block_threads", c_uint32),
+        ("cluster", c_uint32),
+        ("shared_bytes", c_uint32),
+        ("registers", c_uint32),
+        ("spill_bytes", c_uint32),
+        ("scratch_bytes", c_uint64),
+        ("checked", c_bool),
+        ("dependent", c_bool),
+        ("reserved", c_char * 256),  # what a newer library adds
+    ]
+
+
 _SIGNATURES = {
     "ldsl_context_create": (c_int, [POINTER(c_void_p), c_char_p, POINTER(_Options)]),
     "ldsl_context_destroy": (None, [c_void_p]),
@@ -100,6 +120,7 @@ _SIGNATURES = {
     "ldsl_plan_launch_count": (c_uint32, [c_void_p]),
     "ldsl_plan_launch_kernel": (c_char_p, [c_void_p, c_uint32]),
     "ldsl_plan_launch_variant": (c_char_p, [c_void_p, c_uint32]),
+    "ldsl_plan_launch_info": (c_bool, [c_void_p, c_uint32, POINTER(_KernelInfo)]),
     "ldsl_plan_launch": (c_int, [c_void_p, POINTER(c_uint64), c_uint32, c_uint64, c_void_p]),
     "ldsl_stream_synchronize": (c_int, [c_void_p, c_void_p]),
     "ldsl_buffer_create": (c_int, [POINTER(c_void_p), c_void_p, c_size_t]),
@@ -282,13 +303,18 @@ class Plan(_Handle):
         self.op = op
         self.workspace_bytes = api.c.ldsl_plan_workspace_bytes(self.handle)
         self.tensors = [self._tensor(i) for i in range(api.c.ldsl_plan_tensor_count(self.handle))]
-        self.launches = [
-            (
-                api.c.ldsl_plan_launch_kernel(self.handle, i).decode(),
-                api.c.ldsl_plan_launch_variant(self.handle, i).decode(),
-            )
-            for i in range(api.c.ldsl_plan_launch_count(self.handle))
-        ]
+        self.launches = [self._launch(i) for i in range(api.c.ldsl_plan_launch_count(self.handle))]
+
+    def _launch(self, i):
+        """What a launch of the plan runs: the kernel, its variant, and what it takes of a GPU."""
+        info = _KernelInfo()
+        if not self.api.c.ldsl_plan_launch_info(self.handle, i, ctypes.byref(info)):
+            return {"kernel": self.api.c.ldsl_plan_launch_kernel(self.handle, i).decode()}
+        numbers = "block_threads", "cluster", "shared_bytes", "registers", "spill_bytes"
+        return {
+            "kernel": info.name.decode(),
+            "variant": self.api.c.ldsl_plan_launch_variant(self.handle, i).decode(),
+        } | {name: getattr(info, name) for name in numbers}
 
     def _tensor(self, i):
         info = _TensorInfo()

@@ -97,6 +97,11 @@ def summary(rows):
         if row.get("error"):
             lines.append(f"{place}: {row['error']}")
         lines += [f"{place}: {note}" for note in row.get("notes", ())]
+        lines += [
+            f"{place}: {kernel['kernel']} spills {kernel['spill_bytes']} bytes of registers"
+            for kernel in row.get("kernels", ())
+            if kernel.get("spill_bytes")
+        ]
         if row.get("same_bits") is False:
             lines.append(f"{place}: two runs gave different bits")
     skipped = sum(bool(row.get("skipped")) for row in rows)

@@ -39,7 +39,9 @@ def binding_computes(library):
     )
     expect([t.name for t in plan.tensors] == ["x", "w", "y", "rstd"], "tensors of rms_norm")
     expect(plan.tensors[2].is_output and plan.tensors[2].shape == (rows, columns), "shape of y")
-    expect(plan.launches[0][0].startswith("rms_norm"), "the kernel's name")
+    launch = plan.launches[0]
+    expect(launch["kernel"] == "rms_norm_rows", str(launch))
+    expect("T=f32" in launch["variant"] and launch["block_threads"] == 1, str(launch))
     x = array.array("f", [math.sin(i) for i in range(rows * columns)])
     w = array.array("f", [i / columns for i in range(columns)])
     context = library.context
@@ -137,6 +139,7 @@ def made_up_row(ours, copy, liger, **changes):
 def report_is_right():
     good = made_up_row(100.0, 98.0, 200.0)
     slow = made_up_row(100.0, 50.0, 50.0, dtype="f32")
+    slow["kernels"] = [{"kernel": "rms_norm_rows", "spill_bytes": 8}]
     bad = {"case": "rope_fwd", "dims": {"B": 1}, "dtype": "bf16", "error": "it broke"}
     late = {"case": "rope_bwd", "dims": {"B": 1}, "dtype": "bf16", "skipped": "no time left"}
     rows = [good, slow, bad, late]
@@ -150,6 +153,7 @@ def report_is_right():
         "f32 against bf16: ratio -0.480",
         "it broke",
         "1 rows were not measured",
+        "rms_norm_rows spills 8 bytes of registers",
     ):
         expect(part in text, f"'{part}' is not in:\n{text}")
     with tempfile.TemporaryDirectory() as folder:
