@@ -15,7 +15,7 @@ MAX_RANK = 8
 TENSOR, ABSENT, SCALAR, ENUM, TYPE = range(5)  # enum ldsl_argument_kind
 
 
-class Error(Exception):
+class Error(RuntimeError):
     """A call of the library failed; the text says which and why."""
 
 
@@ -156,7 +156,9 @@ class Api:
         except OSError as error:
             raise Error(f"{self.path}: {error}") from error
         for name, (result, arguments) in _SIGNATURES.items():
-            function = getattr(self.c, name)
+            function = getattr(self.c, name, None)
+            if function is None:
+                raise Error(f"{self.path} is too old: it has no {name}")
             function.restype = result
             function.argtypes = arguments
         self.version = self.c.ldsl_compiler_version().decode()
