@@ -154,6 +154,18 @@ static struct tile make_tile(const struct ir_func *f, const struct gpu_layout *l
     return t;
 }
 
+/* Threads that hold the same; the first of them is drawn. */
+static uint32_t count_copies(const struct tile *t)
+{
+    uint32_t apart = 1;
+    for (int source = GPU_LANE; source <= GPU_RANK; source++) {
+        apart *= gpu_axis_count(&t->l->axes[t->x], (enum gpu_digit_source)source);
+        if (t->y != IR_NO_AXIS)
+            apart *= gpu_axis_count(&t->l->axes[t->y], (enum gpu_digit_source)source);
+    }
+    return t->l->threads * t->l->cluster / apart;
+}
+
 static void put_caption(struct canvas *c, const struct tile *t, uint32_t top)
 {
     const struct ir_axis *x = &t->f->axes.data[t->x];
@@ -164,6 +176,9 @@ static void put_caption(struct canvas *c, const struct tile *t, uint32_t top)
             t->f->axes.data[t->y].tile);
     put(c, "; a cell is %u %s; above its lane, below its registers", t->step,
         t->step == 1 ? "element" : "neighbours");
+    uint32_t copies = count_copies(t);
+    if (copies > 1)
+        put(c, "; %u threads have each", copies);
     if (t->columns < t->all_columns || t->rows < t->all_rows)
         put(c, "; shown are %u x %u of %u x %u cells", t->rows, t->columns, t->all_rows,
             t->all_columns);
@@ -231,16 +246,32 @@ static void put_tiles(struct canvas *c, const struct ir_func *f, const struct gp
     }
 }
 
-const char *gpu_drawing(struct gen *g, const struct schedule *schedule, const struct gpu_layout *l)
+/* The warps by their colours. */
+static void put_legend(struct canvas *c, const struct gpu_layout *l)
 {
+    for (uint32_t warp = 0; warp < l->warps; warp++) {
+        uint32_t left = MARGIN + warp * CELL_WIDTH;
+        put(c, "<rect x=\"%u\" y=\"%u\" width=\"%u\" height=\"14\" fill=\"", left, c->height,
+            CELL_WIDTH - 1);
+        put_colour(c, &(struct holder){.warp = warp});
+        put(c, "\"/><text x=\"%u\" y=\"%u\">warp %u</text>\n", left + 2, c->height + 10, warp);
+    }
+    uint32_t right = MARGIN + l->warps * CELL_WIDTH + 20;
+    c->width = right > c->width ? right : c->width;
+    c->height += 24;
+}
+
+const char *gpu_drawing(struct gen *g)
+{
+    const struct gpu_layout *l = g->gpu->layout;
     struct canvas body = {.a = &g->s->module, .width = 640}, page = {.a = &g->s->module};
     struct work_list work;
     gpu_collect_work(g, &work);
-    put(&body, "<text x=\"%u\" y=\"20\" class=\"t\">%s: %u warps of %u lanes, a colour for each",
-        MARGIN, g->f->name, schedule->num_warps, l->threads / l->warps);
-    put(&body, "%s</text>\n",
-        schedule->cluster > 1 ? ", a shade for each block of the cluster" : "");
+    put(&body, "<text x=\"%u\" y=\"20\" class=\"t\">%s: %u %s of %u lanes", MARGIN, g->f->name,
+        l->warps, l->warps == 1 ? "warp" : "warps", l->threads / l->warps);
+    put(&body, "%s</text>\n", l->cluster > 1 ? ", a shade for each block of the cluster" : "");
     body.height = 30;
+    put_legend(&body, l);
     put_tiles(&body, g->f, l, &work);
     vec_push(body.a, &body.bytes, '\0');
     put(&page,

@@ -280,8 +280,8 @@ uint32_t gpu_pressure(struct session *s, const struct ir_func *f, const struct g
 /* ---- what a person may see -------------------------------------------------------------------- */
 
 /* The schedule and layouts in words, report.c, and as SVG, draw.c. Module arena. */
-const char *gpu_report(struct gen *g, const struct schedule *schedule, const struct gpu_layout *l);
-const char *gpu_drawing(struct gen *g, const struct schedule *schedule, const struct gpu_layout *l);
+const char *gpu_report(struct gen *g);
+const char *gpu_drawing(struct gen *g);
 /* The same as remarks, when the code is complete. */
 void gpu_remark(struct gen *g);
 

@@ -127,20 +127,18 @@ static const char *access_name(struct session *s, const struct ir_func *f, const
 }
 
 struct described {
-    uint8_t axis; /* along which vectors go; IR_NO_AXIS */
-    uint32_t bytes;
-    double instructions; /* of one thread */
-    const char *why;     /* not wider */
+    uint32_t bytes;  /* of one instruction */
+    bool tested;     /* ... where the address allows it, which the kernel looks at */
+    const char *why; /* not wider, or not without a test */
 };
 
-static struct described describe(const struct gen *g, const struct gpu_layout *l,
-                                 const struct schedule *s, const struct work *w)
+static struct described describe(struct gen *g, const struct work *w)
 {
-    struct described d = {.axis = IR_NO_AXIS, .bytes = w->bytes};
-    struct gpu_view view = gpu_view(l, w->axes);
-    uint32_t width = gpu_access_width(g, l, w->node, w->axes, s->vector, &d.axis, &d.why);
-    d.bytes = width * w->bytes;
-    d.instructions = w->parts ? 1 : view.count / width;
+    struct described d;
+    uint8_t axis;
+    uint32_t wanted = g->gpu->schedule.vector;
+    gpu_access_width(g, g->gpu->layout, w->node, w->axes, wanted, &axis, &d.why);
+    d.bytes = w->bytes * gpu_width_of(g, w->node, w->axes, &d.tested, &axis);
     return d;
 }
 
@@ -175,22 +173,21 @@ static bool matters(const struct ir_func *f, const struct work_list *list, const
     return gpu_work_bytes(f, w) * 16 >= most;
 }
 
-static const char *access_text(const struct gen *g, const struct gpu_layout *l,
-                               const struct schedule *s, const struct work_list *list,
-                               const struct work *w)
+static const char *access_text(struct gen *g, const struct work_list *list, const struct work *w)
 {
     struct text t = {.a = &g->s->module};
-    struct described d = describe(g, l, s, w);
+    struct described d = describe(g, w);
     put(&t, "%s: %u-byte %s", access_name(g->s, g->f, w), d.bytes, access_word(w));
     for (uint32_t k = g->f->axes.count; k-- > 0;) {
-        uint8_t a = l->order[k];
-        if (!(w->axes >> a & 1) || !l->axes[a].digit_count)
+        uint8_t a = g->gpu->layout->order[k];
+        const struct gpu_axis_layout *x = &g->gpu->layout->axes[a];
+        if (!(w->axes >> a & 1) || !x->digit_count)
             continue;
         put(&t, "; %s ", g->f->axes.data[a].name);
-        put_spread(&t, &l->axes[a]);
+        put_spread(&t, x);
     }
     if (d.why && matters(g->f, list, w))
-        put(&t, " (not wider: %s)", d.why);
+        put(&t, " (%s: %s)", d.tested ? "if a test finds them aligned" : "not wider", d.why);
     return whole_text(&t);
 }
 
@@ -251,21 +248,22 @@ static void put_schedule(struct text *t, const struct schedule *s, const struct 
 
 /* ---- the report -------------------------------------------------------------------------------- */
 
-const char *gpu_report(struct gen *g, const struct schedule *schedule, const struct gpu_layout *l)
+const char *gpu_report(struct gen *g)
 {
+    const struct gpu_layout *l = g->gpu->layout;
     struct text t = {.a = &g->s->module};
     struct work_list work;
     gpu_collect_work(g, &work);
     put(&t, "kernel %s for %s:%s\n", g->f->name, g->target->target->name, g->target->cpu);
     put(&t, "schedule\n  ");
-    put_schedule(&t, schedule, l);
+    put_schedule(&t, &g->gpu->schedule, l);
     put(&t, "\naxes\n");
     for (uint32_t a = 0; a < g->f->axes.count; a++)
         put_axis(&t, g->f, l, a);
     put(&t, "accesses\n");
     for (uint32_t i = 0; i < work.items.count; i++)
         if (work.items.data[i].kind == WORK_ACCESS)
-            put(&t, "  %s\n", access_text(g, l, schedule, &work, &work.items.data[i]));
+            put(&t, "  %s\n", access_text(g, &work, &work.items.data[i]));
     put(&t, "estimates\n  %s\n", traffic_text(g->s, g->f, &work));
     put(&t, "  about %u registers a thread\n", gpu_pressure(g->s, g->f, l));
     return whole_text(&t);
@@ -290,13 +288,17 @@ static void remark_guards(struct gen *g, const struct gpu_layout *l)
 }
 
 /* Blocks that one multiprocessor can hold at once, by what limits them first. */
+/* Blocks that one multiprocessor can hold at once, by what limits them first. */
 static void remark_residency(struct gen *g)
 {
     const struct facts *facts = &g->target->facts;
     uint32_t threads = g->gpu->layout->threads, shared = g->gpu->shared_bytes;
     uint32_t regs = gpu_pressure(g->s, g->f, g->gpu->layout);
+    uint32_t most =
+        g->gpu->schedule.max_registers ? g->gpu->schedule.max_registers : facts->registers;
+    uint32_t used = regs < most ? regs : most;
     uint32_t by_threads = facts->resident / threads;
-    uint32_t by_regs = facts->block_registers / (threads * (regs < 16 ? 16 : regs));
+    uint32_t by_regs = facts->block_registers / (threads * (used < 16 ? 16 : used));
     uint32_t by_shared = shared ? facts->shared_bytes / shared : by_threads;
     uint32_t blocks = by_threads < by_regs ? by_threads : by_regs;
     blocks = blocks < by_shared ? blocks : by_shared;
@@ -307,24 +309,27 @@ static void remark_residency(struct gen *g)
                 "about %u registers a thread, %u bytes of shared memory a block: %s allow %u %s "
                 "on a multiprocessor",
                 regs, shared, limit, blocks, blocks == 1 ? "block" : "blocks");
+    if (regs > most)
+        diag_remark(g->s, g->f->at,
+                    "a thread may have %u registers, so some values will wait in memory: more "
+                    "warps or smaller tiles would help",
+                    most);
 }
 
 void gpu_remark(struct gen *g)
 {
-    const struct schedule *schedule = &g->gpu->schedule;
-    const struct gpu_layout *l = g->gpu->layout;
     struct text t = {.a = &g->s->module};
     struct work_list work;
     if (!g->s->remarks)
         return;
     gpu_collect_work(g, &work);
-    put_schedule(&t, schedule, l);
+    put_schedule(&t, &g->gpu->schedule, g->gpu->layout);
     diag_remark(g->s, g->f->at, "%s: %s", g->f->name, whole_text(&t));
     for (uint32_t i = 0; i < work.items.count; i++)
         if (work.items.data[i].kind == WORK_ACCESS)
             diag_remark(g->s, work.items.data[i].node->at, "%s",
-                        access_text(g, l, schedule, &work, &work.items.data[i]));
-    remark_guards(g, l);
+                        access_text(g, &work, &work.items.data[i]));
+    remark_guards(g, g->gpu->layout);
     diag_remark(g->s, g->f->at, "%s", traffic_text(g->s, g->f, &work));
     remark_residency(g);
 }
@@ -333,10 +338,10 @@ void gpu_remark(struct gen *g)
 
 bool gen_gpu_layout(struct gen *g, bool drawing, struct codegen_result *out)
 {
-    struct schedule schedule;
-    struct gpu_layout layout;
-    if (!gpu_schedule(g, &schedule) || !gpu_assign(g, &schedule, &layout))
+    g->gpu = arena_new(&g->s->module, struct gpu);
+    g->gpu->layout = arena_new(&g->s->module, struct gpu_layout);
+    if (!gpu_schedule(g, &g->gpu->schedule) || !gpu_assign(g, &g->gpu->schedule, g->gpu->layout))
         return false;
-    out->text = drawing ? gpu_drawing(g, &schedule, &layout) : gpu_report(g, &schedule, &layout);
+    out->text = drawing ? gpu_drawing(g) : gpu_report(g);
     return true;
 }
