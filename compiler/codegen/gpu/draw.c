@@ -11,7 +11,7 @@ enum {
     MARGIN = 70,
     TITLE = 34,
     MOST_COLUMNS = 64,
-    MOST_ROWS = 48
+    MOST_ROWS = 64
 };
 
 struct canvas {
@@ -264,7 +264,7 @@ static void put_legend(struct canvas *c, const struct gpu_layout *l)
 const char *gpu_drawing(struct gen *g)
 {
     const struct gpu_layout *l = g->gpu->layout;
-    struct canvas body = {.a = &g->s->module, .width = 640}, page = {.a = &g->s->module};
+    struct canvas body = {.a = &g->s->module, .width = 1000}, page = {.a = &g->s->module};
     struct work_list work;
     gpu_collect_work(g, &work);
     put(&body, "<text x=\"%u\" y=\"20\" class=\"t\">%s: %u %s of %u lanes", MARGIN, g->f->name,
