@@ -135,8 +135,10 @@ void simt_copy_async(struct lane_emit *e, const struct lane_access *from, LLVMVa
                      uint32_t bytes)
 {
     struct ldsl_simt_site site = access_site(e, from, bytes);
-    LLVMValueRef args[] = {simt_site(e, &site), from->address, guard_of(e, from->guard), offset};
-    SIMT_CALL(e, copy, args, 4);
+    LLVMValueRef all = simt_int(e, simt(e)->i32, UINT32_MAX);
+    LLVMValueRef args[] = {simt_site(e, &site), from->address, guard_of(e, from->guard),
+                           from->exists ? from->exists : all, offset};
+    SIMT_CALL(e, copy, args, 5);
 }
 
 void simt_commit(struct lane_emit *e)

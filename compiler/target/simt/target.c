@@ -64,5 +64,5 @@ const struct target target_simt = {
     .open = open_simt,
     .lanes = &simt_hooks,
     .early_passes = "coro-early",
-    .late_passes = "cgscc(coro-split),coro-cleanup,function(simplifycfg)",
+    .late_passes = "cgscc(coro-split),coro-cleanup,function(sccp,simplifycfg)",
 };
