@@ -74,7 +74,7 @@ static bool is_deferrable(const struct ir_func *f, const struct ir_node *reduce,
     uint8_t axis = reduce->op == IR_OP_reduce ? single_axis(reduce->attr.axes) : IR_NO_AXIS;
     return axis != IR_NO_AXIS && reduce->attr.to == IR_NO_AXIS && reduce->block == region &&
            reduce->operand_count == 1 && f->axes.data[axis].kind != IR_AXIS_PART &&
-           !(kept & bit(axis));
+           f->axes.data[axis].tile > 1 && !(kept & bit(axis));
 }
 
 /* Carried value number k: does a round only add a reduction to it? */
