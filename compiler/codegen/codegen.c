@@ -106,15 +106,24 @@ void gen_add_text_attribute(struct gen *g, LLVMValueRef fn, const char *name, co
     LLVMAddAttributeAtIndex(fn, LLVMAttributeFunctionIndex, a);
 }
 
-/* The processor goes into the function too: passes ask it there. */
+/* A text of LLVM's as an attribute. */
+static void add_own_text(struct gen *g, LLVMValueRef fn, const char *name, char *value)
+{
+    if (*value)
+        gen_add_text_attribute(g, fn, name, value);
+    LLVMDisposeMessage(value);
+}
+
+/* The processor that runs the code goes into the function too: passes ask it there. (An emulator's is
+ * not the target's.) */
 void gen_mark_function(struct gen *g, LLVMValueRef fn)
 {
     unsigned kind = LLVMGetEnumAttributeKindForName("nounwind", 8);
     LLVMAddAttributeAtIndex(fn, LLVMAttributeFunctionIndex,
                             LLVMCreateEnumAttribute(g->context, kind, 0));
-    gen_add_text_attribute(g, fn, "target-cpu", g->target->cpu);
-    if (g->target->features[0])
-        gen_add_text_attribute(g, fn, "target-features", g->target->features);
+    LLVMTargetMachineRef machine = g->target->machine;
+    add_own_text(g, fn, "target-cpu", LLVMGetTargetMachineCPU(machine));
+    add_own_text(g, fn, "target-features", LLVMGetTargetMachineFeatureString(machine));
     if (g->avx512)
         gen_add_text_attribute(g, fn, "prefer-vector-width", "512");
 }

@@ -1,4 +1,4 @@
-/* f64 functions for GPUs, which have no C library: 1 to 2 ulp, 6 for sin and cos of large angles
+/* f64 functions for GPUs, which have no C library: 1 to 2 ulp, 8 for sin and cos of large angles
  * (beyond 2^51 NaN), 1e-13 for pow. Scalars. Kernels seldom need them, so they are short rather than
  * fast. */
 #include "codegen/internal.h"
@@ -263,10 +263,16 @@ static LLVMValueRef angle64(struct gen *g, LLVMValueRef x, bool cosine)
                                -0.5,
                                1.0};
     LLVMBuilderRef b = g->b;
-    LLVMValueRef q, k = nearest(g, mul(g, x, d(g, 0.636619772367581343076)), &q);
-    LLVMValueRef r = fma64(g, k, d(g, -0x1.921fb54442d18p0), x);
-    r = fma64(g, k, d(g, -0x1.1a62633145c07p-54), r);
-    r = fma64(g, k, d(g, 0x1.f1976b7ed8fbcp-110), r);
+    LLVMValueRef q = n64(g, 0), r = x;
+    /* The quotient of a large angle is off by a part of a quarter turn: that is what the second round
+     * takes away. */
+    for (int i = 0; i < 2; i++) {
+        LLVMValueRef more, k = nearest(g, mul(g, r, d(g, 0.636619772367581343076)), &more);
+        r = fma64(g, k, d(g, -0x1.921fb54442d18p0), r);
+        r = fma64(g, k, d(g, -0x1.1a62633145c07p-54), r);
+        r = fma64(g, k, d(g, 0x1.f1976b7ed8fbcp-110), r);
+        q = LLVMBuildAdd(b, q, more, "");
+    }
     if (cosine)
         q = LLVMBuildAdd(b, q, n64(g, 1), "");
     LLVMValueRef z = mul(g, r, r), sine = fma64(g, mul(g, r, z), POLY(g, z, s), r);
@@ -298,14 +304,17 @@ LLVMValueRef gen_power64(struct gen *g, LLVMValueRef x, LLVMValueRef y)
 {
     LLVMValueRef e, less, f = log_parts(g, x, &e, &less);
     LLVMValueRef m = mul(g, sub(g, f, less), d(g, 1.44269504088896340736));
-    e = pick(g, cmp(g, LLVMRealOEQ, x, 0), d(g, -INFINITY), e);
-    e = pick(g, cmp(g, LLVMRealOEQ, x, INFINITY), x, e);
+    LLVMValueRef none = cmp(g, LLVMRealOEQ, x, 0), all = cmp(g, LLVMRealOEQ, x, INFINITY);
+    e = pick(g, none, d(g, -INFINITY), pick(g, all, x, e));
+    m = pick(g, LLVMBuildOr(g->b, none, all, ""), d(g, 0), m);
+    y = clamped(g, y, -1e300, 1e300); /* no infinity, whose parts could cancel */
     LLVMValueRef p = mul(g, y, e), q = mul(g, y, m), t = add(g, p, q);
     LLVMValueRef rest = add(g, sub(g, p, t), q);
     rest = add(g, rest,
                add(g, fma64(g, y, e, LLVMBuildFNeg(g->b, p, "")),
                    fma64(g, y, m, LLVMBuildFNeg(g->b, q, ""))));
-    LLVMValueRef v = exp2_64(g, t), finite = cmp(g, LLVMRealOLT, absolute(g, t), 1100);
+    LLVMValueRef v = exp2_64(g, t), finite = cmp(g, LLVMRealOLT, v, INFINITY);
+    finite = LLVMBuildAnd(g->b, finite, cmp(g, LLVMRealOLT, absolute(g, t), 1100), "");
     rest = pick(g, finite, mul(g, rest, d(g, 0.693147180559945309417)), d(g, 0));
     return pick(g, finite, fma64(g, v, rest, v), v);
 }
