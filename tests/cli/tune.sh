@@ -99,6 +99,15 @@ checks=$((checks + 1))
 expect 0 "$ldsl" run softmax 'x=randn(4x64,f32)' --tune --records first.records
 holds grep -q '^softmax | softmax_rows | ' first.records
 
+# the chart of a bench
+if command -v gnuplot >/dev/null; then
+    expect 0 "$ldsl" bench softmax --shape R=4,D=64 --seconds 0.001 --plot chart.svg
+    holds grep -q '</svg>' chart.svg
+    holds grep -q 'softmax f32 R=4,D=64' chart.svg
+else
+    echo "skipped: there is no gnuplot to draw charts with"
+fi
+
 # what is wrong is told
 expect 1 "$ldsl" tune sofmax
 in_err "did you mean 'softmax'?"

@@ -30,7 +30,7 @@ static const struct argp_option options[] = {
     {"verify", 'v', 0, 0, "Check the results first, at the same widths and fewer rows", 0},
     {"launch", 'l', 0, 0,
      "Time the host's side of a launch instead, against the driver's own call (GPUs)", 0},
-    {"plot", 'p', "F.svg", 0, "Draw the rows' GB/s as a bar chart (needs gnuplot)", 0},
+    {"plot", 'p', "F.svg", 0, "Draw the rows' ratio to a copy as a bar chart (needs gnuplot)", 0},
     {0},
 };
 /* clang-format on */
@@ -214,7 +214,7 @@ static void report(struct session *s, const struct trial *t, const struct pair *
     double median = quantile(launches, 0.5), gbs = (double)p->loaded.bytes / median * 1e-9;
     double ratio = quantile(copies, 0.5) / median;
     double p20 = quantile(launches, 0.2) * 1e6, p80 = quantile(launches, 0.8) * 1e6;
-    char shape[128], label[256], spilled[48] = "";
+    char shape[128], label[256], spilled[48] = "", note[64];
     json_t *spills = spills_of(p->plan, ldsl_context_device(s->ops.context));
     if (json_integer_value(spills))
         snprintf(spilled, sizeof spilled, "  spills %d bytes", (int)json_integer_value(spills));
@@ -229,8 +229,9 @@ static void report(struct session *s, const struct trial *t, const struct pair *
         fflush(stdout);
     }
     snprintf(label, sizeof label, "%s %s %s", t->subject->info.name, ldsl_dtype_name(dtype), shape);
+    snprintf(note, sizeof note, "%.2f: %.1f us, %.0f GB/s", ratio, median * 1e6, gbs);
     if (s->options->plot)
-        plot_add(&s->plot, label, gbs, gbs / ratio);
+        plot_add(&s->plot, label, ratio, note);
     json_array_append_new(
         s->rows,
         json_pack(
@@ -356,6 +357,7 @@ static int write_results(struct session *s)
         if (!cli_write_json(s->cli, ldsl_context_device(s->ops.context), s->rows))
             return EXIT_DEVICE;
     }
+    s->plot.title = ldsl_context_description(s->ops.context);
     return s->options->plot ? plot_write(s->cli, &s->plot, s->options->plot) : EXIT_DONE;
 }
 

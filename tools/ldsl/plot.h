@@ -6,15 +6,17 @@
 
 struct plot_row {
     char label[256];
-    double value, yardstick;
+    double ratio;  /* the operator's bandwidth by that of a copy of the same bytes */
+    char note[64]; /* stands behind the bar */
 };
 
 struct plot {
+    const char *title; /* what it was measured on */
     struct plot_row *rows;
     unsigned count;
 };
 
-void plot_add(struct plot *p, const char *label, double value, double yardstick);
+void plot_add(struct plot *p, const char *label, double ratio, const char *note);
 void plot_destroy(struct plot *p);
 
 /* Writes an SVG. An exit status, after reporting. */

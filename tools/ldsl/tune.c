@@ -9,7 +9,8 @@
 #include <unistd.h>
 
 enum { MAX_JOBS = 64 };
-static const double seconds_per_call = 10; /* without a budget */
+static const double seconds_per_call = 10, /* without a budget */
+    search_part = 0.8;
 
 struct options {
     struct device_options device;
@@ -185,13 +186,14 @@ static void print_summary(const struct session *s)
 
 /* ---- the command ------------------------------------------------------------------------------- */
 
-/* What is left is shared evenly by the calls that are left. */
+/* What is left is shared evenly by the calls that are left; of its share a call keeps some to compare
+ * and verify its winner. */
 static void set_deadline(struct session *s)
 {
     struct tuner *t = &s->tuner;
     double now = tune_now();
-    t->call_deadline = t->deadline < INFINITY ? now + (t->deadline - now) / (t->calls - t->index)
-                                              : now + seconds_per_call;
+    double share = (t->deadline - now) / (t->calls - t->index);
+    t->call_deadline = now + (share < INFINITY ? share * search_part : seconds_per_call);
 }
 
 static int tune_calls(struct session *s)

@@ -193,22 +193,34 @@ static bool is_lost(const double *seconds, unsigned count, double best)
     return best > 0 && (least > 2 * best || (count >= 3 && least > 1.15 * best));
 }
 
+static enum ldsl_status run_some(struct child *c, double *seconds, unsigned count)
+{
+    return ldsl_device_time(c->loaded.context, loaded_before, loaded_launch, &c->loaded, seconds,
+                            count);
+}
+
+/* Once to warm up, once, twice more, then all the rest that its time allows. */
 static enum ldsl_status measure(struct child *c, const json_t *request, double *seconds,
                                 unsigned *count)
 {
     double best = json_number_value(json_object_get(request, "best"));
-    double most_seconds = json_number_value(json_object_get(request, "seconds")), spent = 0, unused;
+    double most_seconds = json_number_value(json_object_get(request, "seconds")), unused;
     unsigned runs = (unsigned)json_integer_value(json_object_get(request, "runs"));
-    enum ldsl_status status =
-        ldsl_device_time(c->loaded.context, loaded_before, loaded_launch, &c->loaded, &unused, 1);
-    if (runs > MAX_RUNS)
-        runs = MAX_RUNS;
-    for (*count = 0; !status && *count < runs && (*count < 3 || spent < most_seconds);) {
-        if (*count && is_lost(seconds, *count, best))
-            break;
-        status = ldsl_device_time(c->loaded.context, loaded_before, loaded_launch, &c->loaded,
-                                  &seconds[*count], 1);
-        spent += seconds[(*count)++];
+    enum ldsl_status status = run_some(c, &unused, 1);
+    if (!status)
+        status = run_some(c, seconds, *count = 1);
+    if (status || is_lost(seconds, *count, best))
+        return status;
+    status = run_some(c, seconds + 1, 2);
+    *count = 3;
+    if (status || is_lost(seconds, *count, best))
+        return status;
+    double rest = most_seconds / (seconds[1] + 1e-9);
+    runs = runs > MAX_RUNS ? MAX_RUNS : runs;
+    runs = rest < runs ? (unsigned)rest : runs;
+    if (runs > *count) {
+        status = run_some(c, seconds + *count, runs - *count);
+        *count = runs;
     }
     return status;
 }
