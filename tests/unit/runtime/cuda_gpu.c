@@ -11,7 +11,6 @@
 #include "cuda/state.h"
 #include "internal.h"
 
-#include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,44 +50,7 @@ static const char axpy[] = ".version 7.0\n"
                            "  ret;\n"
                            "}\n";
 
-/* What the test itself needs of the driver: a stream and a graph of its own. */
-struct graph_api {
-    cu_result (*cuCtxGetCurrent)(cu_context *context);
-    cu_result (*cuStreamCreate)(cu_stream *stream, unsigned flags);
-    cu_result (*cuStreamDestroy_v2)(cu_stream stream);
-    cu_result (*cuStreamBeginCapture_v2)(cu_stream stream, int mode);
-    cu_result (*cuStreamEndCapture)(cu_stream stream, void **graph);
-    cu_result (*cuGraphInstantiateWithFlags)(void **exec, void *graph, unsigned long long flags);
-    cu_result (*cuGraphLaunch)(void *exec, cu_stream stream);
-    cu_result (*cuGraphExecDestroy)(void *exec);
-    cu_result (*cuGraphDestroy)(void *graph);
-};
-
-static void find_symbol(void *function, size_t bytes, const char *name)
-{
-    void *library = dlopen("libcuda.so.1", RTLD_NOW);
-    assert_non_null(library);
-    void *symbol = dlsym(library, name);
-    assert_non_null(symbol);
-    memcpy(function, &symbol, bytes);
-}
-
-static void find_graph_api(struct graph_api *g)
-{
-#define FIND(name) find_symbol(&g->name, sizeof g->name, #name)
-    FIND(cuCtxGetCurrent);
-    FIND(cuStreamCreate);
-    FIND(cuStreamDestroy_v2);
-    FIND(cuStreamBeginCapture_v2);
-    FIND(cuStreamEndCapture);
-    FIND(cuGraphInstantiateWithFlags);
-    FIND(cuGraphLaunch);
-    FIND(cuGraphExecDestroy);
-    FIND(cuGraphDestroy);
-#undef FIND
-}
-
-static ldsl_artifact *make_artifact(const char *ptx, uint32_t shared_bytes)
+static ldsl_artifact *make_with(const char *ptx, struct ldsl_kernel_info info)
 {
     static const struct artifact_slot slots[] = {
         {LDSL_SLOT_POINTER, LDSL_F32, 0, "x"},
@@ -99,19 +61,23 @@ static ldsl_artifact *make_artifact(const char *ptx, uint32_t shared_bytes)
     struct artifact_parts parts = {
         .kind = LDSL_ARTIFACT_KERNEL,
         .data = ptx,
-        .data_bytes = strlen(ptx),
-        .info = {.name = "axpy",
-                 .entry = "axpy",
-                 .target = "nvptx:sm_70",
-                 .variant = "",
-                 .slot_count = 4,
-                 .block_threads = BLOCK,
-                 .shared_bytes = shared_bytes},
+        .data_bytes = strlen(ptx) + 1,
+        .info = info,
         .slots = slots,
     };
+    parts.info.name = parts.info.entry = "axpy";
+    parts.info.target = "nvptx:sm_70";
+    parts.info.variant = "";
+    parts.info.slot_count = 4;
+    parts.info.block_threads = BLOCK;
     ldsl_artifact *a = artifact_create(&parts);
     assert_non_null(a);
     return a;
+}
+
+static ldsl_artifact *make_artifact(const char *ptx, uint32_t shared_bytes)
+{
+    return make_with(ptx, (struct ldsl_kernel_info){.shared_bytes = shared_bytes});
 }
 
 /* ---- a GPU with x and y on it ------------------------------------------------------------------ */
@@ -235,15 +201,14 @@ static void memory_is_copied_and_zeroed(void **state)
 static void the_callers_context_stays(void **state)
 {
     struct world *w = world_or_skip(state);
-    struct graph_api g;
+    const struct cuda_api *g = &((const struct cuda_device *)w->device)->api;
     cu_context before = NULL, after = NULL;
-    find_graph_api(&g);
-    assert_int_equal(g.cuCtxGetCurrent(&before), CU_SUCCESS);
+    assert_int_equal(g->cuCtxGetCurrent(&before), CU_SUCCESS);
     assert_null(before); /* nothing of ours stays current in a thread that had none */
     fill(w);
     assert_int_equal(launch(w, NULL), LDSL_OK);
     assert_int_equal(rt_cuda.synchronize(w->device, NULL), LDSL_OK);
-    assert_int_equal(g.cuCtxGetCurrent(&after), CU_SUCCESS);
+    assert_int_equal(g->cuCtxGetCurrent(&after), CU_SUCCESS);
     assert_null(after);
 }
 
@@ -251,30 +216,97 @@ static void launches_are_captured_in_a_graph(void **state)
 {
     struct world *w = world_or_skip(state);
     struct cuda_device *d = w->device;
-    struct graph_api g;
+    const struct cuda_api *g = &d->api;
     cu_stream stream = NULL;
-    void *graph = NULL, *exec = NULL;
-    find_graph_api(&g);
+    cu_graph graph = NULL;
+    cu_graph_exec exec = NULL;
     fill(w);
     assert_int_equal(cuda_enter(d), LDSL_OK);
-    assert_int_equal(g.cuStreamCreate(&stream, 1), CU_SUCCESS); /* does not wait for the default */
-    assert_int_equal(g.cuStreamBeginCapture_v2(stream, 0), CU_SUCCESS);
+    assert_int_equal(g->cuStreamCreate(&stream, 1), CU_SUCCESS); /* does not wait for the default */
+    assert_int_equal(g->cuStreamBeginCapture_v2(stream, 0), CU_SUCCESS);
     assert_int_equal(rt_cuda.zero(d, w->slots[1], sizeof w->y, stream), LDSL_OK);
     assert_int_equal(launch(w, stream), LDSL_OK);
     assert_int_equal(launch(w, stream), LDSL_OK);
-    assert_int_equal(g.cuStreamEndCapture(stream, &graph), CU_SUCCESS);
-    assert_int_equal(g.cuGraphInstantiateWithFlags(&exec, graph, 0), CU_SUCCESS);
+    assert_int_equal(g->cuStreamEndCapture(stream, &graph), CU_SUCCESS);
+    assert_int_equal(g->cuGraphInstantiateWithFlags(&exec, graph, 0), CU_SUCCESS);
     assert_axpy(w, 0); /* recorded, not run */
     memset(w->y, 0, sizeof w->y);
     for (int replay = 0; replay < 3; replay++) {
-        assert_int_equal(g.cuGraphLaunch(exec, stream), CU_SUCCESS);
+        assert_int_equal(g->cuGraphLaunch(exec, stream), CU_SUCCESS);
         assert_int_equal(rt_cuda.synchronize(d, stream), LDSL_OK);
         assert_axpy(w, 2);
     }
-    assert_int_equal(g.cuGraphExecDestroy(exec), CU_SUCCESS);
-    assert_int_equal(g.cuGraphDestroy(graph), CU_SUCCESS);
-    assert_int_equal(g.cuStreamDestroy_v2(stream), CU_SUCCESS);
+    assert_int_equal(g->cuGraphExecDestroy(exec), CU_SUCCESS);
+    assert_int_equal(g->cuGraphDestroy(graph), CU_SUCCESS);
+    assert_int_equal(g->cuStreamDestroy_v2(stream), CU_SUCCESS);
     cuda_leave(d);
+}
+
+/* The kernel does the same, made ready in another way. */
+static void use(struct world *w, const ldsl_artifact *a)
+{
+    rt_cuda.unload(w->device, w->kernel);
+    w->kernel = NULL;
+    assert_int_equal(rt_cuda.load(w->device, &w->kernel, a), LDSL_OK);
+    fill(w);
+    assert_int_equal(launch(w, NULL), LDSL_OK);
+    assert_int_equal(launch(w, NULL), LDSL_OK);
+    assert_axpy(w, 2);
+}
+
+static void machine_code_of_the_driver_computes_the_same(void **state)
+{
+    struct world *w = world_or_skip(state);
+    ldsl_artifact *made;
+    size_t bytes;
+    assert_int_equal(rt_cuda.translate(w->device, &made, w->artifact), LDSL_OK);
+    const void *code = ldsl_artifact_data(made, &bytes);
+    assert_true(cuda_is_machine_code(code, bytes));
+    use(w, made);
+    ldsl_artifact_free(made);
+}
+
+/* Blocks beyond the programs find nothing to do. */
+static void clusters_and_dependent_launches_run(void **state)
+{
+    struct world *w = world_or_skip(state);
+    struct ldsl_kernel_info info = {.cluster = 2, .dependent = true};
+    char ptx[4096];
+    if (((const struct cuda_device *)w->device)->cc < 90) {
+        print_message("skipped: no clusters before compute capability 9.0\n");
+        skip();
+    }
+    snprintf(ptx, sizeof ptx, ".version 7.8\n.target sm_90\n%s", strstr(axpy, ".address_size"));
+    char *body = strstr(ptx, "  mov.u32 %c");
+    memmove(body + strlen("griddepcontrol.wait;\n"), body, strlen(body) + 1);
+    memcpy(body, "griddepcontrol.wait;\n", strlen("griddepcontrol.wait;\n"));
+    ldsl_artifact *a = make_with(ptx, info);
+    use(w, a);
+    ldsl_artifact_free(a);
+}
+
+static enum ldsl_status launch_twice(void *user, void *stream)
+{
+    struct world *w = user;
+    enum ldsl_status status = launch(w, stream);
+    return status ? status : launch(w, stream);
+}
+
+static void work_is_timed(void **state)
+{
+    struct world *w = world_or_skip(state);
+    double seconds[5] = {0}, host = 0;
+    fill(w);
+    assert_int_equal(rt_cuda.time(w->device, NULL, launch_twice, w, seconds, 5), LDSL_OK);
+    for (int i = 0; i < 5; i++)
+        assert_true(seconds[i] > 1e-7 && seconds[i] < 0.1);
+    assert_axpy(w, 10);
+    assert_int_equal(rt_cuda.time_bare(w->device, w->kernel, w->slots, 4, PROGRAMS, &host, 100),
+                     LDSL_OK);
+    print_message("%.2f us for two kernels; the host takes %.2f us a launch\n", 1e6 * seconds[4],
+                  1e4 * host);
+    assert_true(host > 0);
+    assert_axpy(w, 110);
 }
 
 static void much_shared_memory_can_be_had(void **state)
@@ -345,6 +377,9 @@ int main(void)
         TEST(memory_is_copied_and_zeroed),
         TEST(the_callers_context_stays),
         TEST(launches_are_captured_in_a_graph),
+        TEST(machine_code_of_the_driver_computes_the_same),
+        TEST(clusters_and_dependent_launches_run),
+        TEST(work_is_timed),
         TEST(much_shared_memory_can_be_had),
         TEST(the_ptx_compilers_words_are_told),
         TEST(too_much_memory_is_no_disaster),
