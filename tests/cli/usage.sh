@@ -35,6 +35,14 @@ in_err "unknown element type 'bf17'"
 not_in_out "operator"
 expect 1 "$ldsl" bench --file twice.ldsl
 in_err "no operator has a bench clause"
+expect 1 "$ldsl" bench rms_norm --shape R=4,D=64,K=3
+in_err "rms_norm has no dim 'K'"
+in_err "the dims of 'rms_norm' are R, D"
+expect 1 "$ldsl" bench rms_norm swiglu --shape R=4,D=64,K=3
+in_err "none of the operators has dim 'K'"
+expect 1 "$ldsl" bench rms_norm csating=gemma
+in_err "rms_norm has no parameter 'csating'"
+expect 0 "$ldsl" bench rms_norm swiglu eps=1e-5 --shape R=4,D=64,F=32 --seconds 0.001
 expect 2 "$ldsl" run twice --sede 3
 in_err "did you mean '--seed'?"
 expect 2 "$ldsl" run

@@ -58,7 +58,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         if (end == arg || *end || !(o->seconds > 0))
             argp_error(state, "'%s' is not a number of seconds", arg);
         return 0;
-    case ARGP_KEY_ARG: return calls_add_word(&o->calls, arg);
+    case ARGP_KEY_ARG: return words_add(&o->calls.words, arg);
     default: return ARGP_ERR_UNKNOWN;
     }
 }
@@ -381,7 +381,7 @@ static int run(struct cli *cli, void *user)
     flush_destroy(&s.flush);
     references_close(&s.references);
     close_operators(&s.ops);
-    calls_free(&o->calls);
+    words_free(&o->calls.words);
     return status;
 }
 

@@ -1,28 +1,10 @@
 #include "calls.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 enum { MAX_SHAPE = 16 };
-
-int calls_add_word(struct calls_options *o, char *word)
-{
-    const char **words = realloc(o->words, (o->word_count + 1) * sizeof *words);
-    if (!words)
-        return ENOMEM;
-    o->words = words;
-    o->words[o->word_count++] = word;
-    return 0;
-}
-
-void calls_free(struct calls_options *o)
-{
-    free(o->words);
-    o->words = NULL;
-    o->word_count = 0;
-}
 
 int calls_check(struct cli *cli, const struct calls_options *o)
 {
@@ -73,9 +55,9 @@ static void assign(struct cli *cli, struct trial *t, const char *word)
 bool calls_assign(struct cli *cli, const struct calls_options *o, struct trial *t)
 {
     unsigned before = cli->errors;
-    for (unsigned i = 0; i < o->word_count; i++)
-        if (is_assignment(o->words[i]))
-            assign(cli, t, o->words[i]);
+    for (unsigned i = 0; i < o->words.count; i++)
+        if (is_assignment(o->words.data[i]))
+            assign(cli, t, o->words.data[i]);
     return cli->errors == before;
 }
 
@@ -232,12 +214,13 @@ static int visit_op(struct walk *w, const char *op)
 static int visit_named(struct walk *w, unsigned *named)
 {
     *named = 0;
-    for (unsigned i = 0; i < w->options->word_count; i++) {
+    for (unsigned i = 0; i < w->options->words.count; i++) {
         ldsl_op_info info;
-        if (is_assignment(w->options->words[i]))
+        if (is_assignment(w->options->words.data[i]))
             continue;
-        int status = find_operator(w->cli, w->ops->library, w->options->words[i], &info);
-        if (!status && !info.bench_count && !w->options->shape_count)
+        (void)ldsl_op_find(w->ops->library, w->options->words.data[i], &info); /* it is there */
+        int status = EXIT_DONE;
+        if (!info.bench_count && !w->options->shape_count)
             status = cli_error_help(w->cli, "give sizes with --shape",
                                     "operator '%s' has no bench clause", info.name);
         if (!status)
@@ -266,11 +249,121 @@ static int visit_all(struct walk *w)
     return any ? first : cli_error(w->cli, "no operator has a bench clause");
 }
 
+/* ---- names that nothing has -------------------------------------------------------------------- */
+
+typedef bool has_name(const struct subject *s, const char *name);
+
+static bool has_dim(const struct subject *s, const char *name)
+{
+    return subject_find_dim(s, name) != UINT32_MAX;
+}
+
+static bool has_param(const struct subject *s, const char *name)
+{
+    return subject_find(s, name) != NULL;
+}
+
+static bool op_has(const struct walk *w, const char *op, has_name *has, const char *name)
+{
+    struct subject subject;
+    bool found = subject_create(&subject, w->ops->library, op) && has(&subject, name);
+    subject_destroy(&subject);
+    return found;
+}
+
+/* Whether one of the operators that are meant has it. *only: the operator, if there is just one. */
+static bool any_has(const struct walk *w, has_name *has, const char *name, const char **only)
+{
+    unsigned named = 0;
+    *only = NULL;
+    for (unsigned i = 0; i < w->options->words.count; i++) {
+        if (is_assignment(w->options->words.data[i]))
+            continue;
+        if (op_has(w, w->options->words.data[i], has, name))
+            return true;
+        *only = named++ ? NULL : w->options->words.data[i];
+    }
+    for (uint32_t i = 0; !named && i < ldsl_library_op_count(w->ops->library); i++)
+        if (op_has(w, ldsl_library_op_name(w->ops->library, i), has, name))
+            return true;
+    return false;
+}
+
+/* The operators that are named. */
+static int check_operators(const struct walk *w)
+{
+    int status = EXIT_DONE;
+    for (unsigned i = 0; !status && i < w->options->words.count; i++) {
+        ldsl_op_info unused;
+        if (!is_assignment(w->options->words.data[i]))
+            status = find_operator(w->cli, w->ops->library, w->options->words.data[i], &unused);
+    }
+    return status;
+}
+
+static void list_dims(char *text, size_t size, const struct walk *w, const char *op)
+{
+    struct subject s;
+    size_t used = 0;
+    *text = '\0';
+    if (op && subject_create(&s, w->ops->library, op)) {
+        used = (size_t)snprintf(text, size, "the dims of '%s' are", op);
+        for (uint32_t d = 0; d < s.dim_count && used < size; d++)
+            used += (size_t)snprintf(text + used, size - used, "%s %s", d ? "," : "", s.dims[d]);
+        subject_destroy(&s);
+    }
+}
+
+static void check_dims(const struct walk *w, const char *text)
+{
+    struct dim_value dims[MAX_SHAPE];
+    unsigned count;
+    if (!parse_dims(w->cli, text, dims, MAX_SHAPE, &count))
+        return;
+    for (unsigned i = 0; i < count; i++) {
+        char help[512];
+        const char *op;
+        if (any_has(w, has_dim, dims[i].name, &op))
+            continue;
+        list_dims(help, sizeof help, w, op);
+        if (op)
+            cli_error_help(w->cli, help, "%s has no dim '%s'", op, dims[i].name);
+        else
+            cli_error(w->cli, "none of the operators has dim '%s'", dims[i].name);
+    }
+}
+
+static void check_assignment(const struct walk *w, const char *word)
+{
+    char name[64];
+    const char *op;
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(word, "="), word);
+    if (!any_has(w, has_param, name, &op))
+        cli_error(w->cli, "%s has %sparameter '%s'", op ? op : "none of the operators",
+                  op ? "no " : "", name);
+}
+
+/* What is said of dims and parameters concerns some operator. False after reporting. */
+static bool check_names(const struct walk *w)
+{
+    unsigned before = w->cli->errors;
+    for (unsigned i = 0; i < w->options->shape_count; i++)
+        check_dims(w, w->options->shapes[i]);
+    for (unsigned i = 0; i < w->options->words.count; i++)
+        if (is_assignment(w->options->words.data[i]))
+            check_assignment(w, w->options->words.data[i]);
+    return w->cli->errors == before;
+}
+
 int calls_each(struct cli *cli, const struct operators *ops, const struct calls_options *o,
                call_visit *visit, void *user)
 {
     struct walk w = {.cli = cli, .ops = ops, .options = o, .visit = visit, .user = user};
     unsigned named = 0;
-    int status = visit_named(&w, &named);
+    int status = check_operators(&w);
+    if (!status && !check_names(&w))
+        status = EXIT_WRONG;
+    if (!status)
+        status = visit_named(&w, &named);
     return status || named ? status : visit_all(&w);
 }

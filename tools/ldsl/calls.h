@@ -4,23 +4,19 @@
 
 #include "command.h"
 #include "subject.h"
+#include "words.h"
 
 enum { CALLS_SHAPES = 64 };
 
 /* What the command line says; the texts are its own. */
 struct calls_options {
-    const char **words; /* operators and NAME=VALUE, as they came; freed by calls_free */
-    unsigned word_count;
+    struct words words; /* operators and NAME=VALUE, as they came; its owner frees it */
     const char *shapes[CALLS_SHAPES]; /* --shape, each "R=8192,D=4096" */
     unsigned shape_count;
     bool every_shape;  /* every bench clause, not only the first */
     const char *dtype; /* NULL: bf16 and f32 */
     const char *with;  /* schedule values, or NULL */
 };
-
-/* For a command's parse: takes a word. An errno value. */
-int calls_add_word(struct calls_options *o, char *word);
-void calls_free(struct calls_options *o);
 
 /* Reports an element type that is none: EXIT_DONE or EXIT_USAGE. */
 int calls_check(struct cli *cli, const struct calls_options *o);

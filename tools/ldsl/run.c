@@ -1,6 +1,7 @@
 /* ldsl run: one operator on real tensors. */
 #include "summary.h"
 #include "value.h"
+#include "words.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -9,9 +10,8 @@
 struct options {
     struct device_options device; /* first: see command.h */
     const char *op, *with;
-    char **values;  /* NAME=VALUE */
-    char **outputs; /* NAME=PATH */
-    unsigned value_count, output_count, value_capacity, output_capacity;
+    struct words values;  /* NAME=VALUE */
+    struct words outputs; /* NAME=PATH */
     uint64_t seed;
 };
 
@@ -24,22 +24,6 @@ static const struct argp_option options[] = {
 };
 /* clang-format on */
 
-static void append(char ***list, unsigned *count, unsigned *capacity, char *text,
-                   struct argp_state *state)
-{
-    if (*count == *capacity) {
-        unsigned wanted = *capacity ? *capacity * 2 : 16;
-        char **grown = realloc(*list, (size_t)wanted * sizeof **list);
-        if (!grown) {
-            argp_failure(state, EXIT_DEVICE, 0, "out of memory");
-            return;
-        }
-        *list = grown;
-        *capacity = wanted;
-    }
-    (*list)[(*count)++] = text;
-}
-
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
     struct options *o = state->input;
@@ -48,8 +32,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case 'o':
         if (!strchr(arg, '='))
             argp_error(state, "-o takes NAME=PATH, not '%s'", arg);
-        append(&o->outputs, &o->output_count, &o->output_capacity, arg, state);
-        return 0;
+        return words_add(&o->outputs, arg);
     case 's':
         errno = 0;
         o->seed = strtoull(arg, &end, 0);
@@ -58,12 +41,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         return 0;
     case 'w': o->with = arg; return 0;
     case ARGP_KEY_ARG:
-        if (!o->op)
-            o->op = arg;
-        else if (!strchr(arg, '='))
+        if (o->op && !strchr(arg, '='))
             argp_error(state, "an argument is NAME=VALUE, not '%s'", arg);
-        else
-            append(&o->values, &o->value_count, &o->value_capacity, arg, state);
+        if (o->op)
+            return words_add(&o->values, arg);
+        o->op = arg;
         return 0;
     default: return ARGP_ERR_UNKNOWN;
     }
@@ -173,8 +155,8 @@ static int unknown_name(struct job *j, const char *assignment, bool outputs_only
 
 static int match_values(struct job *j)
 {
-    for (unsigned v = 0; v < j->options->value_count; v++) {
-        const char *assignment = j->options->values[v];
+    for (unsigned v = 0; v < j->options->values.count; v++) {
+        const char *assignment = j->options->values.data[v];
         struct input *input = find_input(j, assignment);
         if (!input && find_generic(j, assignment))
             continue;
@@ -187,10 +169,10 @@ static int match_values(struct job *j)
             return cli_error(j->cli, "%s is given twice", input->param.name);
         input->text = value_of(assignment, input->param.name);
     }
-    for (unsigned i = 0; i < j->options->output_count; i++) {
-        struct input *result = find_input(j, j->options->outputs[i]);
+    for (unsigned i = 0; i < j->options->outputs.count; i++) {
+        struct input *result = find_input(j, j->options->outputs.data[i]);
         if (!result || result->param.role == LDSL_PARAM_INPUT)
-            return unknown_name(j, j->options->outputs[i], true);
+            return unknown_name(j, j->options->outputs.data[i], true);
     }
     return EXIT_DONE;
 }
@@ -199,9 +181,9 @@ static int match_values(struct job *j)
 
 static bool bound_dtype(const struct job *j, const char *generic, enum ldsl_dtype *dtype)
 {
-    for (unsigned v = 0; v < j->options->value_count; v++) {
-        const char *text = value_of(j->options->values[v], generic);
-        if (text && !find_input((struct job *)j, j->options->values[v]))
+    for (unsigned v = 0; v < j->options->values.count; v++) {
+        const char *text = value_of(j->options->values.data[v], generic);
+        if (text && !find_input((struct job *)j, j->options->values.data[v]))
             return ldsl_dtype_parse(text, dtype);
     }
     for (uint32_t i = 0; i < j->op.param_count; i++) {
@@ -329,8 +311,8 @@ static int add_input(struct job *j, const struct input *input)
 
 static int add_generics(struct job *j)
 {
-    for (unsigned v = 0; v < j->options->value_count; v++) {
-        const char *assignment = j->options->values[v];
+    for (unsigned v = 0; v < j->options->values.count; v++) {
+        const char *assignment = j->options->values.data[v];
         const char *name = find_input(j, assignment) ? NULL : find_generic(j, assignment);
         if (!name)
             continue;
@@ -346,7 +328,7 @@ static int make_arguments(struct job *j)
 {
     j->inputs = calloc(j->op.param_count + 1, sizeof *j->inputs);
     j->arguments =
-        calloc((size_t)j->op.param_count + j->options->value_count + 1, sizeof *j->arguments);
+        calloc((size_t)j->op.param_count + j->options->values.count + 1, sizeof *j->arguments);
     if (!j->inputs || !j->arguments)
         return out_of_memory(j);
     for (uint32_t i = 0; i < j->op.param_count; i++)
@@ -466,8 +448,8 @@ static int report_result(struct job *j, const struct slot *slot)
         json_array_append_new(j->rows, summary_json(slot->info.name, &t));
     else if (status == EXIT_DONE)
         print_summary(slot->info.name, &t);
-    for (unsigned i = 0; status == EXIT_DONE && i < j->options->output_count; i++) {
-        const char *path = value_of(j->options->outputs[i], slot->info.name);
+    for (unsigned i = 0; status == EXIT_DONE && i < j->options->outputs.count; i++) {
+        const char *path = value_of(j->options->outputs.data[i], slot->info.name);
         if (path)
             status = write_tensor(j, slot->info.name, path, &t);
     }
@@ -514,8 +496,8 @@ static int run(struct cli *cli, void *input)
         status = run_job(&job);
         destroy_job(&job);
     }
-    free(o->values);
-    free(o->outputs);
+    words_free(&o->values);
+    words_free(&o->outputs);
     return status;
 }
 

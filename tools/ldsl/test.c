@@ -3,6 +3,7 @@
 #include "command.h"
 #include "gradient.h"
 #include "verify.h"
+#include "words.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -10,8 +11,7 @@
 
 struct options {
     struct device_options device;
-    const char **ops; /* NULL: all that have a reference */
-    unsigned op_count;
+    struct words ops;    /* none: all that have a reference */
     const char *only;    /* --case: substring of the case's description */
     const char *with;    /* --with: schedule values for every case */
     unsigned long cases; /* --cases: at most so many an operator; 0: all */
@@ -54,14 +54,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         return 0;
     case 'v': o->verbose = true; return 0;
     case 'w': o->with = arg; return 0;
-    case ARGP_KEY_ARG: {
-        const char **ops = realloc(o->ops, (o->op_count + 1) * sizeof *ops);
-        if (!ops)
-            return ENOMEM;
-        o->ops = ops;
-        o->ops[o->op_count++] = arg;
-        return 0;
-    }
+    case ARGP_KEY_ARG: return words_add(&o->ops, arg);
     default: return ARGP_ERR_UNKNOWN;
     }
 }
@@ -350,17 +343,17 @@ static void test_op(struct session *s, const char *op)
 
 static int test_named(struct session *s)
 {
-    for (unsigned i = 0; i < s->options->op_count; i++) {
+    for (unsigned i = 0; i < s->options->ops.count; i++) {
         ldsl_op_info info;
-        int status = find_operator(s->cli, s->ops.library, s->options->ops[i], &info);
+        int status = find_operator(s->cli, s->ops.library, s->options->ops.data[i], &info);
         if (status)
             return status;
         if (!info.ref)
             return cli_error_help(s->cli, "name one with 'ref NAME;' in its declaration",
                                   "operator '%s' has no reference to test against", info.name);
     }
-    for (unsigned i = 0; i < s->options->op_count; i++)
-        test_op(s, s->options->ops[i]);
+    for (unsigned i = 0; i < s->options->ops.count; i++)
+        test_op(s, s->options->ops.data[i]);
     return EXIT_DONE;
 }
 
@@ -407,7 +400,7 @@ static int run(struct cli *cli, void *user)
     struct session s = {.cli = cli, .options = o, .ear = {.cli = cli}, .rows = json_array()};
     int status = open_session(&s);
     if (!status)
-        status = o->op_count ? test_named(&s) : test_all(&s);
+        status = o->ops.count ? test_named(&s) : test_all(&s);
     if (!status && cli->json_path) {
         json_incref(s.rows);
         if (!cli_write_json(cli, ldsl_context_device(s.ops.context), s.rows))
@@ -418,7 +411,7 @@ static int run(struct cli *cli, void *user)
     json_decref(s.rows);
     references_close(&s.references);
     close_operators(&s.ops);
-    free(o->ops);
+    words_free(&o->ops);
     return status;
 }
 

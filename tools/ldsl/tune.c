@@ -57,7 +57,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
             argp_error(state, "--jobs is a number from 1 to %d, not '%s'", MAX_JOBS, arg);
         o->jobs = (unsigned)jobs;
         return 0;
-    case ARGP_KEY_ARG: return calls_add_word(&o->calls, arg);
+    case ARGP_KEY_ARG: return words_add(&o->calls.words, arg);
     default: return ARGP_ERR_UNKNOWN;
     }
 }
@@ -263,7 +263,7 @@ static int run(struct cli *cli, void *user)
         status = s.failed ? EXIT_WRONG : found;
     json_decref(s.rows);
     ldsl_records_destroy(s.records);
-    calls_free(&o->calls);
+    words_free(&o->calls.words);
     return status;
 }
 
