@@ -45,9 +45,49 @@ static bool weights_are_few(const struct ir_func *f, uint32_t threads, uint32_t 
     return widest * 2 <= (int64_t)4 * threads * vector;
 }
 
-/* ---- values by name ---------------------------------------------------------------------------- */
+/* ---- warps that nobody chose ------------------------------------------------------------------- */
 
-enum { DEFAULT_WARPS = 4 };
+enum { DEFAULT_WARPS = 4, MOST_VECTORS = 8 };
+
+/* Bytes that one access moves if it fills its tile. */
+static int64_t access_bytes(const struct ir_func *f, const struct ir_node *n)
+{
+    const struct ir_tensor *t = &f->tensors.data[n->attr.tensor];
+    int64_t bytes = ir_elem_bits(t->elem) / 8;
+    axis_set axes = 0;
+    for (uint32_t d = 0; d < t->rank; d++)
+        axes |= n->operands[d]->type.axes;
+    for (uint32_t a = 0; a < f->axes.count; a++)
+        if (axes >> a & 1)
+            bytes *= f->axes.data[a].tile;
+    return bytes;
+}
+
+static int64_t widest_access(const struct ir_func *f, const struct ir_block *b)
+{
+    int64_t widest = 0;
+    for (const struct ir_node *n = b->first; n; n = n->next) {
+        int64_t bytes = n->op == IR_OP_load || n->op == IR_OP_store ? access_bytes(f, n) : 0;
+        for (uint32_t i = 0; i < n->region_count; i++) {
+            int64_t inner = widest_access(f, n->regions[i]);
+            bytes = inner > bytes ? inner : bytes;
+        }
+        widest = bytes > widest ? bytes : widest;
+    }
+    return widest;
+}
+
+/* Four, or as many as keep a thread to eight vectors of its widest tile. */
+static uint32_t default_warps(const struct gen *g, uint32_t most)
+{
+    const struct facts *facts = &g->target->facts;
+    int64_t of_warp = (int64_t)MOST_VECTORS * facts->lanes * facts->vector_bytes;
+    int64_t warps = (widest_access(g->f, g->f->body) + of_warp - 1) / of_warp;
+    warps = warps > DEFAULT_WARPS ? warps : DEFAULT_WARPS;
+    return warps < most ? (uint32_t)warps : most;
+}
+
+/* ---- values by name ---------------------------------------------------------------------------- */
 
 struct reader {
     struct gen *g;
@@ -108,8 +148,7 @@ bool gpu_schedule(struct gen *g, struct schedule *out)
     struct reader r = {g, true};
     struct schedule s = {0};
     uint32_t most_warps = at_least_one(facts->block_threads / facts->lanes);
-    s.num_warps = number(&r, "num_warps", DEFAULT_WARPS < most_warps ? DEFAULT_WARPS : most_warps,
-                         1, most_warps);
+    s.num_warps = number(&r, "num_warps", default_warps(g, most_warps), 1, most_warps);
     uint32_t threads = s.num_warps * facts->lanes;
     s.cluster = power_of_two(&r, "cluster", 1, at_least_one(facts->cluster));
     s.vector = power_of_two(&r, "vector", facts->vector_bytes, facts->vector_bytes);

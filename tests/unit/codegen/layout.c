@@ -572,6 +572,32 @@ static void test_schedule(void **state)
     assert_int_equal(s.max_registers, 40);
 }
 
+/* Nobody chose: wide rows get more than four warps. */
+static void test_default_warps(void **state)
+{
+    static const struct {
+        int columns;
+        uint32_t warps;
+    } rows[] = {
+        {1024,  4 },
+        {8192,  4 },
+        {10240, 5 },
+        {16384, 8 },
+        {65536, 32}
+    };
+    (void)state;
+    for (uint32_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct made m;
+        char text[2048];
+        row_text(text, "bf16", 1, rows[i].columns, 1, 1);
+        memcpy(strstr(text, "num_warps"), "BR       ", 9);
+        make(&m, text);
+        assert_true(m.fine);
+        assert_int_equal(m.schedule.num_warps, rows[i].warps);
+        end(&m);
+    }
+}
+
 static void test_schedule_refuses(void **state)
 {
     static const char *const wrong[] = {
@@ -610,6 +636,7 @@ int main(void)
         cmocka_unit_test(test_views),
         cmocka_unit_test(test_check_finds),
         cmocka_unit_test(test_schedule),
+        cmocka_unit_test(test_default_warps),
         cmocka_unit_test(test_schedule_refuses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
