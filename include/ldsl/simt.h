@@ -70,7 +70,7 @@ struct ldsl_simt_calls {
     void (*shared_store)(struct ldsl_simt_thread *t, const struct ldsl_simt_site *site,
                          uint32_t offset, uint32_t guard, uint32_t rank);
     void (*copy)(struct ldsl_simt_thread *t, const struct ldsl_simt_site *site, uint64_t address,
-                 uint32_t guard, uint32_t offset);
+                 uint32_t guard, uint32_t used, uint32_t offset);
     void (*commit)(struct ldsl_simt_thread *t);
     void (*wait)(struct ldsl_simt_thread *t, uint32_t pending);
     /* value[0]: the word, then the word received. by: mask, distance or lane. */

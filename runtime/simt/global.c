@@ -297,10 +297,13 @@ bool simt_read(struct thread *t, const struct ldsl_simt_site *site, uint64_t add
     if (!x)
         return false;
     pthread_mutex_t *lock = lock_at(t, address);
-    for (uint32_t i = 0; i < site->bytes / site->element; i++)
-        if (used >> (i < 31 ? i : 31) & 1)
-            note_read(t, site, x, address + i * site->element);
-    memcpy(to, (const void *)(uintptr_t)address, site->bytes);
+    for (uint32_t i = 0; i < site->bytes / site->element; i++) {
+        uint64_t at = address + i * site->element;
+        if (!(used >> (i < 31 ? i : 31) & 1))
+            continue;
+        note_read(t, site, x, at);
+        memcpy((char *)to + i * site->element, (const void *)(uintptr_t)at, site->element);
+    }
     pthread_mutex_unlock(lock);
     return true;
 }

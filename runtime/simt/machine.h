@@ -172,7 +172,7 @@ void call_shared_load(struct ldsl_simt_thread *t, const struct ldsl_simt_site *s
 void call_shared_store(struct ldsl_simt_thread *t, const struct ldsl_simt_site *site,
                        uint32_t offset, uint32_t guard, uint32_t rank);
 void call_copy(struct ldsl_simt_thread *t, const struct ldsl_simt_site *site, uint64_t address,
-               uint32_t guard, uint32_t offset);
+               uint32_t guard, uint32_t used, uint32_t offset);
 void call_commit(struct ldsl_simt_thread *t);
 void call_wait(struct ldsl_simt_thread *t, uint32_t pending);
 

@@ -151,7 +151,7 @@ static void set_pending(struct thread *t, uint32_t offset, uint32_t bytes)
 }
 
 void call_copy(struct ldsl_simt_thread *given, const struct ldsl_simt_site *site, uint64_t address,
-               uint32_t guard, uint32_t offset)
+               uint32_t guard, uint32_t used, uint32_t offset)
 {
     struct thread *t = thread_of(given);
     if (!check_offset(t, site, offset, site->bytes) ||
@@ -159,7 +159,8 @@ void call_copy(struct ldsl_simt_thread *given, const struct ldsl_simt_site *site
         return;
     struct copy *c = new_copy(t);
     *c = (struct copy){.site = site, .offset = offset, .group = t->group};
-    if (guard && simt_read(t, site, address, UINT32_MAX, c->data))
+    bool read = guard && simt_read(t, site, address, used, c->data);
+    if (read && used == UINT32_MAX)
         c->from = (const void *)(uintptr_t)address;
     set_pending(t, offset, site->bytes);
 }

@@ -196,8 +196,16 @@ void gpu_take_vectors(struct gen *g, const struct gpu_address *a, LLVMValueRef c
     }
 }
 
+bool gpu_is_loaded(struct gen *g, const struct ir_node *n)
+{
+    const struct gpu_value *v = gpu_value(g, n->results[0]);
+    return v->regs[0] || (v->words && v->words[0]);
+}
+
 void gpu_load(struct gen *g, struct ir_node *n)
 {
+    if (gpu_is_loaded(g, n))
+        return;
     gpu_order(g, n);
     if (gpu_stage_take(g, n))
         return;

@@ -302,11 +302,28 @@ static uint32_t find_siblings(struct ir_node *n, struct ir_node **siblings)
     return count;
 }
 
+/* Loads of this block that need nothing from the reduction are better under way while it waits. */
+static void load_early(struct gen *g, struct ir_node *n)
+{
+    for (; n; n = n->next) {
+        if (n->region_count && n->op != IR_OP_reduce)
+            return;
+        bool ready = n->op == IR_OP_load && n->results[0]->type.axes && !n->attr.flag &&
+                     !g->gpu->written[n->attr.tensor];
+        for (uint32_t d = 0; ready && d < g->f->tensors.data[n->attr.tensor].rank; d++)
+            ready = gpu_is_ready(g, n->operands[d]);
+        if (ready)
+            gpu_load(g, n);
+    }
+}
+
 static void emit_reduce(struct gen *g, struct ir_node *n)
 {
     struct ir_node *siblings[MAX_SIBLINGS];
     if (gpu_value(g, n->results[0])->regs[0])
         return; /* done together with an earlier one */
+    if (g->gpu->schedule.early_weights)
+        load_early(g, n->next);
     uint32_t count = find_siblings(n, siblings);
     gpu_reduce(g, siblings, count);
 }

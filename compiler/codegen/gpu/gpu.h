@@ -69,7 +69,8 @@ struct gpu_axis {
     LLVMValueRef *tests; /* by register number along the axis: exists */
 };
 
-struct gpu_stage; /* stage.h */
+struct gpu_stage;  /* stage.h */
+struct gpu_absent; /* sweep.c */
 
 /* The loop that break and continue mean: control.c. */
 struct gpu_loop;
@@ -88,12 +89,13 @@ struct gpu {
     LLVMBasicBlockRef exit;                   /* where return goes */
     struct gpu_loop *loop;
     uint32_t loop_depth;
-    uint32_t shared_bytes;         /* given out so far */
-    bool cluster_met;              /* all blocks of the cluster are known to run */
-    bool *written;                 /* by tensor: this kernel writes it */
-    struct gpu_stage *stage;       /* of the sweep that is being emitted; NULL: none */
-    VEC(struct gpu_stage *) held;  /* what earlier sweeps of open blocks keep */
-    VEC(struct ir_node *) pending; /* accesses of written tensors since the last barrier */
+    uint32_t shared_bytes;           /* given out so far */
+    bool cluster_met;                /* all blocks of the cluster are known to run */
+    bool *written;                   /* by tensor: this kernel writes it */
+    const struct gpu_absent *absent; /* scalars that the tile at hand does not reach; NULL: none */
+    struct gpu_stage *stage;         /* of the sweep that is being emitted; NULL: none */
+    VEC(struct gpu_stage *) held;    /* what earlier sweeps of open blocks keep */
+    VEC(struct ir_node *) pending;   /* accesses of written tensors since the last barrier */
 };
 
 /* ---- values: value.c ------------------------------------------------------------------------- */
@@ -215,12 +217,13 @@ bool gpu_stage_take(struct gen *g, struct ir_node *n);
 
 /* ---- emission -------------------------------------------------------------------------------- */
 
-void gpu_block(struct gen *g, struct ir_block *b);  /* control.c: all nodes but the last */
-void gpu_control(struct gen *g, struct ir_node *n); /* control.c */
-void gpu_load(struct gen *g, struct ir_node *n);    /* access.c */
-void gpu_store(struct gen *g, struct ir_node *n);   /* access.c */
-void gpu_atomic(struct gen *g, struct ir_node *n);  /* access.c */
-void gpu_assert(struct gen *g, struct ir_node *n);  /* access.c */
+void gpu_block(struct gen *g, struct ir_block *b);          /* control.c: all nodes but the last */
+void gpu_control(struct gen *g, struct ir_node *n);         /* control.c */
+bool gpu_is_loaded(struct gen *g, const struct ir_node *n); /* access.c: early, or for a ring */
+void gpu_load(struct gen *g, struct ir_node *n);            /* access.c */
+void gpu_store(struct gen *g, struct ir_node *n);           /* access.c */
+void gpu_atomic(struct gen *g, struct ir_node *n);          /* access.c */
+void gpu_assert(struct gen *g, struct ir_node *n);          /* access.c */
 /* Sibling reductions, none of which needs another's result, in one exchange; results by gpu_set. */
 void gpu_reduce(struct gen *g, struct ir_node **siblings, uint32_t count); /* reduce.c */
 void gpu_scan(struct gen *g, struct ir_node *n);                           /* scan.c */
@@ -231,6 +234,8 @@ void gpu_relabel(struct gen *g, struct ir_node *n);                        /* mo
 void gpu_combine(struct gen *g, const struct ir_node *n, LLVMValueRef *out, LLVMValueRef *a,
                  LLVMValueRef *b);
 void gpu_sweep(struct gen *g, struct ir_node *n); /* sweep.c */
+/* Is the scalar known to be none of the tile's element numbers along the axis? sweep.c */
+bool gpu_is_absent(const struct gen *g, const struct ir_value *scalar, uint8_t axis);
 /* Loops, in this order. Before: computes what rounds share; which values they use. */
 bool *gpu_prepare_loop(struct gen *g, struct ir_node *loop);
 void gpu_begin_loop(struct gen *g, struct ir_node *loop);

@@ -125,6 +125,15 @@ static uint32_t smaller(uint32_t a, uint32_t b)
     return a < b ? a : b;
 }
 
+enum { RESERVE = 8192 }; /* bytes of shared memory left for reductions */
+
+/* As many of the wanted slots as there is room for. */
+static uint32_t fitting_slots(const struct gen *g, const struct gpu_stage *s, uint32_t wanted)
+{
+    uint32_t used = g->gpu->shared_bytes + RESERVE, all = g->target->facts.shared_bytes;
+    return smaller(wanted, used < all ? (all - used) / s->slot_bytes : 0);
+}
+
 static void make_kept(struct gen *g, struct gpu_stage *s)
 {
     for (uint32_t i = 0; i < s->loads.count; i++) {
@@ -151,7 +160,7 @@ static struct gpu_stage *open_hold(struct gen *g, struct ir_node *sweep)
     if (!s->loads.count)
         return NULL;
     s->rounds_in_registers = smaller(plan->hold_registers / vectors, 16);
-    s->slots = g->target->facts.has_async_copy ? plan->hold / bytes : 0;
+    s->slots = g->target->facts.has_async_copy ? fitting_slots(g, s, plan->hold / bytes) : 0;
     make_kept(g, s);
     s->base = s->slots ? gpu_shared(g, s->slots * s->slot_bytes) : 0;
     vec_push(&g->s->module, &g->gpu->held, s);
@@ -197,7 +206,9 @@ static struct gpu_stage *open_ring(struct gen *g, struct ir_node *sweep)
     if (!s->loads.count)
         return NULL;
     s->ring = true;
-    s->slots = g->gpu->schedule.stages;
+    s->slots = fitting_slots(g, s, g->gpu->schedule.stages);
+    if (!s->slots)
+        return NULL;
     s->base = gpu_shared(g, s->slots * s->slot_bytes);
     return s;
 }
@@ -247,6 +258,20 @@ static LLVMValueRef valid_bytes(struct gen *g, const struct gpu_address *a, uint
     return LLVMBuildMul(g->b, left, gen_int(g, t, a->bytes), "");
 }
 
+/* i32: bit k: element k of the vector exists. */
+static LLVMValueRef used_elements(struct gen *g, const struct gpu_address *a, uint32_t i)
+{
+    LLVMValueRef all = gen_int(g, g->t_i32, 0);
+    for (uint32_t k = 0; k < a->width; k++) {
+        LLVMValueRef exists = gpu_exists(g, &a->view, i + k, a->view.axes);
+        LLVMValueRef bit = gen_int(g, g->t_i32, (int64_t)1 << k);
+        if (exists)
+            bit = LLVMBuildSelect(g->b, exists, bit, gen_int(g, g->t_i32, 0), "");
+        all = LLVMBuildOr(g->b, all, bit, "");
+    }
+    return all;
+}
+
 static void copy_vector(struct gen *g, const struct gpu_stage *s, const struct gpu_staged *x,
                         const struct gpu_address *a, LLVMValueRef slot, uint32_t k)
 {
@@ -258,10 +283,11 @@ static void copy_vector(struct gen *g, const struct gpu_stage *s, const struct g
         bool ragged = first != gpu_exists(g, &a->view, i + a->width - 1, along);
         guard = gpu_and(g, gpu_exists(g, &a->view, i, a->view.axes & ~along),
                         ragged ? gpu_overlaps(g, &a->view, i, a->width, a->vector_axis) : first);
-        valid = ragged && g->gpu->axes[a->vector_axis].room ? valid_bytes(g, a, i) : NULL;
+        valid = ragged ? valid_bytes(g, a, i) : NULL;
     }
     struct lane_access access = gpu_access(g, a, i, gpu_vector_type(g, a), a->width, guard);
     access.valid = valid;
+    access.exists = valid ? used_elements(g, a, i) : NULL;
     g->gpu->hooks->copy_async(&g->gpu->lane, &access, place_of(g, s, x, slot, k), x->bytes);
 }
 
@@ -331,12 +357,6 @@ static struct gpu_address shape_of(struct gen *g, const struct gpu_staged *x)
                                 .vector_axis = axis};
 }
 
-static bool is_taken(struct gen *g, const struct ir_node *n)
-{
-    const struct gpu_value *v = gpu_value(g, n->results[0]);
-    return v->regs[0] || (v->words && v->words[0]);
-}
-
 bool gpu_stage_take(struct gen *g, struct ir_node *n)
 {
     struct gpu_stage *s = g->gpu->stage;
@@ -346,8 +366,6 @@ bool gpu_stage_take(struct gen *g, struct ir_node *n)
             x = &s->loads.data[i];
     if (!x || (!s->slot && s->round < 0))
         return false;
-    if (is_taken(g, n))
-        return true;
     struct gpu_address a = shape_of(g, x);
     if (s->round >= 0) {
         gpu_take_vectors(g, &a, x->kept[s->round]);

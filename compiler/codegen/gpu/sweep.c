@@ -3,8 +3,17 @@
  * rounds read may be fetched ahead or kept for a later sweep (stage.c). */
 #include "codegen/gpu/stage.h"
 
+/* Scalars that the body compares with the axis's element numbers (the target class): tiles that do
+ * not have them need not compare, and there is hardly another. */
+struct gpu_absent {
+    uint8_t axis;
+    struct ir_value *scalars[4];
+    uint32_t count;
+};
+
 struct sweep {
     struct ir_node *node;
+    struct gpu_absent sought;
     uint8_t axis;
     const bool *used;
     LLVMValueRef begin, hi; /* i64: the first tile's start, the range's end */
@@ -46,6 +55,47 @@ static LLVMValueRef opaque(struct gen *g, LLVMValueRef x)
     return LLVMBuildOr(g->b, low, LLVMBuildShl(g->b, high, half, ""), "");
 }
 
+/* ---- elements that are sought ------------------------------------------------------------------ */
+
+bool gpu_is_absent(const struct gen *g, const struct ir_value *scalar, uint8_t axis)
+{
+    for (uint32_t i = 0; i < g->gpu->absent->count; i++)
+        if (g->gpu->absent->axis == axis && g->gpu->absent->scalars[i] == scalar)
+            return true;
+    return false;
+}
+
+static bool is_index_of(const struct ir_value *v, uint8_t axis)
+{
+    return v->def == IR_DEF_NODE && v->node->op == IR_OP_index && v->node->attr.axis == axis;
+}
+
+static void find_sought(struct gen *g, struct sweep *s)
+{
+    s->sought.axis = s->axis;
+    for (const struct ir_node *n = s->node->regions[0]->first; n; n = n->next) {
+        if (n->op != IR_OP_cmp || n->attr.kind != IR_CMP_EQ ||
+            n->operands[0]->type.elem != IR_INDEX)
+            continue;
+        bool swapped = is_index_of(n->operands[1], s->axis);
+        struct ir_value *scalar = n->operands[swapped ? 0 : 1];
+        bool index = is_index_of(n->operands[swapped], s->axis);
+        if (index && !scalar->type.axes && gpu_is_ready(g, scalar) && s->sought.count < 4)
+            s->sought.scalars[s->sought.count++] = scalar;
+    }
+}
+
+/* True if the tile at `start` has none of them. */
+static LLVMValueRef has_none(struct gen *g, const struct sweep *s, LLVMValueRef start)
+{
+    LLVMValueRef none = NULL;
+    for (uint32_t i = 0; i < s->sought.count; i++) {
+        LLVMValueRef at = LLVMBuildSub(g->b, gpu_scalar(g, s->sought.scalars[i]), start, "");
+        none = gpu_and(g, none, LLVMBuildICmp(g->b, LLVMIntUGE, at, s->tile, ""));
+    }
+    return none;
+}
+
 /* ---- one tile ---------------------------------------------------------------------------------- */
 
 static void place(struct gen *g, const struct sweep *s, LLVMValueRef start, bool guarded)
@@ -61,16 +111,20 @@ static void emit_tile(struct gen *g, const struct sweep *s, LLVMValueRef start, 
     struct gpu_axis outer = g->gpu->axes[s->axis];
     uint32_t mark = gpu_enter(g);
     place(g, s, opaque(g, start), guarded);
+    const struct gpu_absent *before = g->gpu->absent;
+    g->gpu->absent = guarded ? NULL : &s->sought;
     gpu_round(g, s->node, s->used, next, s->exit);
+    g->gpu->absent = before;
     gpu_leave(g, mark);
     g->gpu->axes[s->axis] = outer;
 }
 
-/* A tile that may be whole or not: one body for each. */
+/* A tile that may be whole or not, may have what is sought or not: a body for most tiles, one for the
+ * others. */
 static void emit_any_tile(struct gen *g, const struct sweep *s, LLVMValueRef start,
                           LLVMBasicBlockRef next)
 {
-    if (s->full) {
+    if (s->full && !s->sought.count) {
         emit_tile(g, s, start, false, next);
         return;
     }
@@ -79,6 +133,7 @@ static void emit_any_tile(struct gen *g, const struct sweep *s, LLVMValueRef sta
     LLVMValueRef test = LLVMBuildICmp(g->b, LLVMIntSGE, left, s->tile, "");
     if (s->first)
         test = gpu_and(g, test, LLVMBuildICmp(g->b, LLVMIntSGE, start, s->first, ""));
+    test = gpu_and(g, test, has_none(g, s, start));
     LLVMBuildCondBr(g->b, test, whole, part);
     LLVMPositionBuilderAtEnd(g->b, whole);
     emit_tile(g, s, start, false, next);
@@ -321,6 +376,7 @@ static void measure(struct gen *g, struct sweep *s)
     s->begin = shift ? LLVMBuildSub(g->b, lo, shift, "") : lo;
     s->first = shift ? lo : NULL;
     s->group = group_of(g, s);
+    find_sought(g, s);
 }
 
 void gpu_sweep(struct gen *g, struct ir_node *n)
@@ -333,7 +389,7 @@ void gpu_sweep(struct gen *g, struct ir_node *n)
     s.exit = gen_block(g, "end");
     gpu_begin_loop(g, n);
     struct gpu_stage *stage = g->gpu->stage = gpu_stage_open(g, n, &again);
-    if (!stage && s.first)
+    if (!stage && (s.first || s.sought.count))
         walk_any(g, &s, s.begin);
     else if (!stage)
         walk_plain(g, &s, s.begin);

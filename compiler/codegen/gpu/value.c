@@ -191,6 +191,8 @@ static LLVMValueRef compare_index(struct gen *g, struct gpu_value *gv, uint32_t 
     bool swapped = is_index(n->operands[1]);
     struct ir_value *scalar = n->operands[swapped ? 0 : 1];
     uint8_t axis = n->operands[swapped]->node->attr.axis;
+    if (n->attr.kind == IR_CMP_EQ && g->gpu->absent && gpu_is_absent(g, scalar, axis))
+        return gen_int(g, g->t_i1, 0);
     if (!gv->aside) {
         const struct gpu_axis *a = &g->gpu->axes[axis];
         LLVMTypeRef t = g->t_i64;
@@ -201,7 +203,9 @@ static LLVMValueRef compare_index(struct gen *g, struct gpu_value *gv, uint32_t 
         d = gen_intrinsic(g, "llvm.smin", &t, 1, high, 2);
         LLVMValueRef low[] = {d, gen_int(g, t, INT32_MIN)};
         d = gen_intrinsic(g, "llvm.smax", &t, 1, low, 2);
-        remember(g, &gv->aside, LLVMBuildTrunc(g->b, d, g->t_i32, ""), false);
+        /* Pinned, or LLVM would compare in 64 bits after all. */
+        d = g->gpu->hooks->pin(&g->gpu->lane, LLVMBuildTrunc(g->b, d, g->t_i32, ""), false);
+        remember(g, &gv->aside, d, false);
     }
     const struct gpu_axis_layout *l = &g->gpu->layout->axes[axis];
     LLVMValueRef here =
