@@ -265,14 +265,6 @@ bool ldsl_plan_launch_info(const ldsl_plan *plan, uint32_t i, struct ldsl_kernel
     return step != NULL;
 }
 
-bool ldsl_plan_launch_info(const ldsl_plan *plan, uint32_t i, struct ldsl_kernel_info *info)
-{
-    const struct rt_step *step = find_launch(plan, i);
-    if (step)
-        *info = step->kernel->info;
-    return step != NULL;
-}
-
 /* ---- tuning ------------------------------------------------------------------------------------ */
 
 bool ldsl_plan_tunable(const ldsl_plan *plan, uint32_t launch, uint32_t i, ldsl_tunable *out)

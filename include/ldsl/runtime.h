@@ -141,9 +141,6 @@ LDSL_API const char *ldsl_plan_launch_variant(const ldsl_plan *plan, uint32_t i)
 /* The kernel's artifact says: threads, shared memory, registers, spills. Texts are the plan's. */
 LDSL_API bool ldsl_plan_launch_info(const ldsl_plan *plan, uint32_t i,
                                     struct ldsl_kernel_info *info);
-/* The kernel's artifact says: threads, shared memory, registers, spills. Texts are the plan's. */
-LDSL_API bool ldsl_plan_launch_info(const ldsl_plan *plan, uint32_t i,
-                                    struct ldsl_kernel_info *info);
 
 /* Runs the plan. pointers: device addresses, one per tensor of the plan, aligned as promised.
  * workspace: ldsl_plan_workspace_bytes bytes, 256-byte aligned, not shared by launches in flight.
