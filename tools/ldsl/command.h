@@ -113,6 +113,7 @@ struct device_options {
     bool no_cache;      /* --no-cache */
     bool no_compile;    /* --no-compile */
     bool check;         /* --check: run-time checks in the kernels */
+    bool line_info;     /* --line-info: kernels carry the lines of their source */
     unsigned threads;   /* --threads; 0: one per core */
     const char
         *records; /* --records: the user's tuning records; "none": defaults for all kernels */

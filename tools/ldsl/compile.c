@@ -319,6 +319,12 @@ static void describe_kernel(const ldsl_artifact *artifact)
            info.slot_count);
     if (info.scratch_bytes)
         printf(", %llu bytes of tile memory a thread", (unsigned long long)info.scratch_bytes);
+    if (info.block_threads > 1)
+        printf(", %u threads", info.block_threads);
+    if (info.cluster > 1)
+        printf(" in each of %u blocks", info.cluster);
+    if (info.shared_bytes)
+        printf(", %u bytes of shared memory", info.shared_bytes);
     printf("%s%s\n", *info.variant ? "\n  " : "", info.variant);
 }
 

@@ -34,6 +34,7 @@ enum {
     OPTION_NO_CACHE,
     OPTION_NO_COMPILE,
     OPTION_CHECK,
+    OPTION_LINE_INFO,
     OPTION_THREADS,
     OPTION_RECORDS,
     OPTION_TUNE,
@@ -52,6 +53,8 @@ const struct argp_option device_option_list[] = {
     {"file", OPTION_FILE, "FILE", 0, "Take operators from FILE instead of the built-in library", 5},
     {"check", OPTION_CHECK, 0, 0,
      "Compile kernels with run-time checks: bounds, unwritten reads, double writes", 5},
+    {"line-info", OPTION_LINE_INFO, 0, 0,
+     "Keep source lines in the kernels, for debuggers and profilers", 5},
     {"threads", OPTION_THREADS, "N", 0, "Worker threads of the cpu device; default: one per core", 5},
     {"cache-dir", OPTION_CACHE, "DIR", 0, "Folder of the compile cache", 5},
     {"no-cache", OPTION_NO_CACHE, 0, 0, "Neither read nor write the compile cache", 5},
@@ -98,6 +101,7 @@ static error_t parse_device(int key, char *arg, struct argp_state *state)
     case OPTION_NO_CACHE: options->no_cache = true; return 0;
     case OPTION_NO_COMPILE: options->no_compile = true; return 0;
     case OPTION_CHECK: options->check = true; return 0;
+    case OPTION_LINE_INFO: options->line_info = true; return 0;
     case OPTION_RECORDS: options->records = arg; return 0;
     case OPTION_TUNE: options->tune = true; return 0;
     case OPTION_THREADS: {

@@ -16,6 +16,7 @@ int open_operators(struct cli *cli, const struct device_options *options, struct
         .no_cache = options->no_cache,
         .no_compile = options->no_compile,
         .check = options->check,
+        .line_info = options->line_info,
         .threads = options->threads,
         .records_path = options->records,
         .no_records = options->records && strcmp(options->records, "none") == 0,
