@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "fake.h"
+#include "fake_kernels.h"
 
 static const ldsl_context_options options = {.sink = {.report = fake_report}, .no_cache = true};
 

@@ -1,6 +1,14 @@
-/* A runtime edition of the test's own: a device that remembers, a compiler that counts. */
+/* A runtime edition of the test's own: a device that remembers what it was asked to do, and whatever
+ * compiler the test names in FAKE_EDITION (fake_kernels.h and plan_world.h have one each). */
 #ifndef RUNTIME_FAKE_H
 #define RUNTIME_FAKE_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
 
 #include "artifact.h"
 #include "internal.h"
@@ -9,13 +17,35 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+
+enum { MAX_EVENTS = 64, MAX_EVENT_SLOTS = 64 };
+
+struct event {
+    char kind; /* 'k'ernel, 'z'ero, 'c'opy */
+    char name[64];
+    char variant[256];
+    uint64_t programs;
+    uint64_t slots[MAX_EVENT_SLOTS];
+    struct artifact_slot slot_names[MAX_EVENT_SLOTS];
+    uint32_t slot_count;
+    uint64_t to, from;
+    size_t bytes;
+};
 
 static struct {
+    struct event events[MAX_EVENTS];
+    atomic_uint event_count;
     atomic_int compiles, keys, loads, unloads, warnings, errors;
-    atomic_bool fail; /* the compiler refuses */
-    char warning[512], error[512];
+    atomic_bool fail;                /* the compiler refuses */
+    bool is_gpu;                     /* the device has warps */
+    char warning[1024], error[1024]; /* the last ones */
+    uint32_t error_line;             /* its place */
 } fake;
+
+static inline void fake_reset(void)
+{
+    memset(&fake, 0, sizeof fake);
+}
 
 /* ---- the device -------------------------------------------------------------------------------- */
 
@@ -47,7 +77,14 @@ static void fake_close(void *device)
 static void fake_describe(void *device, struct rt_device_info *info)
 {
     (void)device;
-    *info = (struct rt_device_info){.name = "cpu", .target = "cpu:fake", .identity = "fake cpu"};
+    *info = (struct rt_device_info){.name = "cpu",
+                                    .target = "cpu:fake",
+                                    .identity = "fake cpu",
+                                    .sm_count = 4,
+                                    .smem = 0,
+                                    .cc = 0,
+                                    .lanes = 1,
+                                    .is_gpu = fake.is_gpu};
 }
 
 static enum ldsl_status fake_alloc(void *device, uint64_t *address, size_t bytes)
@@ -93,6 +130,61 @@ static void fake_unload(void *device, void *kernel)
     fake.unloads++;
 }
 
+static struct event *next_event(char kind)
+{
+    unsigned i = atomic_fetch_add(&fake.event_count, 1);
+    assert_true(i < MAX_EVENTS);
+    fake.events[i] = (struct event){.kind = kind};
+    return &fake.events[i];
+}
+
+static enum ldsl_status fake_launch(void *device, void *kernel, const uint64_t *slots,
+                                    uint32_t slot_count, uint64_t programs, void *stream)
+{
+    (void)device;
+    (void)stream;
+    const ldsl_artifact *artifact = kernel;
+    struct ldsl_kernel_info info;
+    struct event *e = next_event('k');
+    assert_true(ldsl_artifact_kernel(artifact, &info));
+    assert_int_equal(info.slot_count, slot_count);
+    assert_true(slot_count <= MAX_EVENT_SLOTS);
+    snprintf(e->name, sizeof e->name, "%s", info.name);
+    snprintf(e->variant, sizeof e->variant, "%s", info.variant);
+    e->programs = programs;
+    e->slot_count = slot_count;
+    for (uint32_t i = 0; i < slot_count; i++) {
+        e->slots[i] = slots[i];
+        e->slot_names[i] =
+            (struct artifact_slot){.kind = info.slots[i].kind,
+                                   .dim = info.slots[i].dim,
+                                   .name = ldsl_artifact_text(artifact, info.slots[i].name)};
+    }
+    return LDSL_OK;
+}
+
+static enum ldsl_status fake_zero(void *device, uint64_t to, size_t bytes, void *stream)
+{
+    (void)device;
+    (void)stream;
+    struct event *e = next_event('z');
+    e->to = to;
+    e->bytes = bytes;
+    return LDSL_OK;
+}
+
+static enum ldsl_status fake_copy(void *device, uint64_t to, uint64_t from, size_t bytes,
+                                  void *stream)
+{
+    (void)device;
+    (void)stream;
+    struct event *e = next_event('c');
+    e->to = to;
+    e->from = from;
+    e->bytes = bytes;
+    return LDSL_OK;
+}
+
 static const struct rt_device_ops fake_cpu = {
     .name = "cpu",
     .probe = fake_probe,
@@ -105,6 +197,9 @@ static const struct rt_device_ops fake_cpu = {
     .download = fake_download,
     .load = fake_load,
     .unload = fake_unload,
+    .launch = fake_launch,
+    .zero = fake_zero,
+    .copy = fake_copy,
 };
 
 static const struct rt_device_ops fake_cuda = {.name = "cuda", .probe = fake_probe_none};
@@ -113,54 +208,17 @@ static const struct rt_device_ops *const fake_devices[] = {&fake_cuda, &fake_cpu
 
 /* ---- the compiler ------------------------------------------------------------------------------ */
 
-static enum ldsl_status fake_compile(ldsl_artifact **out, const ldsl_source *source,
-                                     const ldsl_options *options, const struct ldsl_sink *sink)
-{
-    struct timespec pause = {.tv_nsec = 20000000}; /* time for others to come in between */
-    struct ldsl_diag diag = {
-        .severity = LDSL_ERROR,
-        .code = 100,
-        .text = "no such luck",
-        .place = {.path = source->path, .line = 3, .column = 7}
-    };
-    nanosleep(&pause, NULL);
-    fake.compiles++;
-    if (fake.fail) {
-        sink->report(sink->user, &diag);
-        return LDSL_SOURCE;
-    }
-    struct artifact_parts parts = {
-        .kind = LDSL_ARTIFACT_KERNEL,
-        .data = options->bindings,
-        .data_bytes = strlen(options->bindings) + 1,
-        .info = {.name = options->kernel,
-                 .entry = "k",
-                 .target = options->target,
-                 .variant = options->bindings},
-    };
-    *out = artifact_create(&parts);
-    return *out ? LDSL_OK : LDSL_NOMEM;
-}
-
-static enum ldsl_status fake_key(char key[33], const ldsl_source *source,
-                                 const ldsl_options *options, const struct ldsl_sink *sink)
-{
-    (void)source;
-    (void)sink;
-    fake.keys++;
-    snprintf(key, 33, "%.20s%.11s", options->bindings, options->kernel);
-    return LDSL_OK;
-}
-
 static const char *fake_version(void)
 {
     return "fake 1.0";
 }
 
-static const struct rt_compiler fake_compiler = {
-    .identity = "fake", .compile = fake_compile, .key = fake_key, .version = fake_version};
-
-const struct rt_edition rt_edition = {.devices = fake_devices, .compiler = &fake_compiler};
+#define FAKE_EDITION(compile_function, key_function)                                               \
+    static const struct rt_compiler fake_compiler = {.identity = "fake",                           \
+                                                     .compile = (compile_function),                \
+                                                     .key = (key_function),                        \
+                                                     .version = fake_version};                     \
+    const struct rt_edition rt_edition = {.devices = fake_devices, .compiler = &fake_compiler}
 
 /* ---- listening --------------------------------------------------------------------------------- */
 
@@ -173,16 +231,10 @@ static void fake_report(void *user, const struct ldsl_diag *diag)
     } else if (diag->severity == LDSL_ERROR) {
         fake.errors++;
         snprintf(fake.error, sizeof fake.error, "%s", diag->text);
+        fake.error_line = diag->place.line;
     }
 }
 
 static const struct ldsl_sink fake_sink = {.report = fake_report};
-
-static inline void fake_reset(void)
-{
-    fake.compiles = fake.keys = fake.loads = fake.unloads = fake.warnings = fake.errors = 0;
-    fake.fail = false;
-    fake.warning[0] = fake.error[0] = '\0';
-}
 
 #endif

@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "cache.h"
-#include "fake.h"
+#include "fake_kernels.h"
 #include "support/folder.h"
 
 #include <fcntl.h>

@@ -3,159 +3,9 @@
 #ifndef TEST_PLAN_H
 #define TEST_PLAN_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "fake.h"
 
-#include <cmocka.h>
-
-#include "artifact.h"
-#include "internal.h"
 #include "sema/sema.h"
-
-#include <stdatomic.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-/* ---- the device: a record of what it was asked to do -------------------------------------------- */
-
-enum { MAX_EVENTS = 64, MAX_EVENT_SLOTS = 64 };
-
-struct event {
-    char kind; /* 'k'ernel, 'z'ero, 'c'opy */
-    char name[64];
-    char variant[256];
-    uint64_t programs;
-    uint64_t slots[MAX_EVENT_SLOTS];
-    struct artifact_slot slot_names[MAX_EVENT_SLOTS];
-    uint32_t slot_count;
-    uint64_t to, from;
-    size_t bytes;
-};
-
-static struct {
-    struct event events[MAX_EVENTS];
-    atomic_uint event_count;
-    char error[1024];    /* the last one */
-    uint32_t error_line; /* its place */
-    unsigned compiles;
-    bool is_gpu; /* the device has warps */
-} fake;
-
-static uint32_t fake_probe(char *why, size_t size)
-{
-    (void)why;
-    (void)size;
-    return 1;
-}
-
-static enum ldsl_status fake_open(void **device, const struct rt_device_options *options)
-{
-    (void)options;
-    *device = &fake;
-    return LDSL_OK;
-}
-
-static void fake_close(void *device)
-{
-    (void)device;
-}
-
-static void fake_describe(void *device, struct rt_device_info *info)
-{
-    (void)device;
-    *info = (struct rt_device_info){.name = "cpu",
-                                    .target = "cpu:fake",
-                                    .identity = "fake",
-                                    .sm_count = 4,
-                                    .smem = 0,
-                                    .cc = 0,
-                                    .lanes = 1,
-                                    .is_gpu = fake.is_gpu};
-}
-
-static enum ldsl_status fake_load(void *device, void **kernel, const ldsl_artifact *artifact)
-{
-    (void)device;
-    *kernel = (void *)(uintptr_t)artifact;
-    return LDSL_OK;
-}
-
-static void fake_unload(void *device, void *kernel)
-{
-    (void)device;
-    (void)kernel;
-}
-
-static struct event *next_event(char kind)
-{
-    unsigned i = atomic_fetch_add(&fake.event_count, 1);
-    assert_true(i < MAX_EVENTS);
-    fake.events[i] = (struct event){.kind = kind};
-    return &fake.events[i];
-}
-
-static enum ldsl_status fake_launch(void *device, void *kernel, const uint64_t *slots,
-                                    uint32_t slot_count, uint64_t programs, void *stream)
-{
-    (void)device;
-    (void)stream;
-    const ldsl_artifact *artifact = kernel;
-    struct ldsl_kernel_info info;
-    struct event *e = next_event('k');
-    assert_true(ldsl_artifact_kernel(artifact, &info));
-    assert_int_equal(info.slot_count, slot_count);
-    assert_true(slot_count <= MAX_EVENT_SLOTS);
-    snprintf(e->name, sizeof e->name, "%s", info.name);
-    snprintf(e->variant, sizeof e->variant, "%s", info.variant);
-    e->programs = programs;
-    e->slot_count = slot_count;
-    for (uint32_t i = 0; i < slot_count; i++) {
-        e->slots[i] = slots[i];
-        e->slot_names[i] =
-            (struct artifact_slot){.kind = info.slots[i].kind,
-                                   .dim = info.slots[i].dim,
-                                   .name = ldsl_artifact_text(artifact, info.slots[i].name)};
-    }
-    return LDSL_OK;
-}
-
-static enum ldsl_status fake_zero(void *device, uint64_t to, size_t bytes, void *stream)
-{
-    (void)device;
-    (void)stream;
-    struct event *e = next_event('z');
-    e->to = to;
-    e->bytes = bytes;
-    return LDSL_OK;
-}
-
-static enum ldsl_status fake_copy(void *device, uint64_t to, uint64_t from, size_t bytes,
-                                  void *stream)
-{
-    (void)device;
-    (void)stream;
-    struct event *e = next_event('c');
-    e->to = to;
-    e->from = from;
-    e->bytes = bytes;
-    return LDSL_OK;
-}
-
-static const struct rt_device_ops fake_cpu = {.name = "cpu",
-                                              .probe = fake_probe,
-                                              .open = fake_open,
-                                              .close = fake_close,
-                                              .describe = fake_describe,
-                                              .load = fake_load,
-                                              .unload = fake_unload,
-                                              .launch = fake_launch,
-                                              .zero = fake_zero,
-                                              .copy = fake_copy};
-
-static const struct rt_device_ops *const fake_devices[] = {&fake_cpu, NULL};
 
 /* ---- the compiler -------------------------------------------------------------------------------- */
 
@@ -230,26 +80,9 @@ static enum ldsl_status fake_key(char key[33], const ldsl_source *source,
     return LDSL_OK;
 }
 
-static const char *fake_version(void)
-{
-    return "fake";
-}
-
-static const struct rt_compiler fake_compiler = {
-    .identity = "fake", .compile = fake_compile, .key = fake_key, .version = fake_version};
-
-const struct rt_edition rt_edition = {.devices = fake_devices, .compiler = &fake_compiler};
+FAKE_EDITION(fake_compile, fake_key);
 
 /* ---- a library and its plans ----------------------------------------------------------------------- */
-
-static void hear(void *user, const struct ldsl_diag *diag)
-{
-    (void)user;
-    if (diag->severity != LDSL_ERROR)
-        return;
-    snprintf(fake.error, sizeof fake.error, "%s", diag->text);
-    fake.error_line = diag->place.line;
-}
 
 struct world {
     ldsl_context *ctx;
@@ -259,9 +92,9 @@ struct world {
 static inline struct world open_world_on(const char *text, bool is_gpu)
 {
     struct world w;
-    memset(&fake, 0, sizeof fake);
+    fake_reset();
     fake.is_gpu = is_gpu;
-    ldsl_context_options options = {.sink = {.report = hear}, .no_cache = true, .no_records = true};
+    ldsl_context_options options = {.sink = fake_sink, .no_cache = true, .no_records = true};
     assert_int_equal(ldsl_context_create(&w.ctx, "cpu", &options), LDSL_OK);
     if (ldsl_library_load_text(&w.lib, w.ctx, "test.ldsl", text, strlen(text)))
         fail_msg("test.ldsl:%u: %s", fake.error_line, fake.error);
