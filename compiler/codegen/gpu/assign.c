@@ -355,16 +355,38 @@ static void lay_out(const struct search *s, struct gpu_layout *out)
 
 /* ---- limits ------------------------------------------------------------------------------------ */
 
-static bool check_size(struct search *s, const struct gpu_layout *l)
+static bool check_tiles(const struct search *s)
+{
+    uint32_t most = s->g->target->facts.max_tile;
+    for (uint32_t a = 0; a < s->f->axes.count; a++) {
+        const struct ir_axis *axis = &s->f->axes.data[a];
+        if (axis->tile > most)
+            return diag_error(s->g->s, axis->at, DIAG_TOO_WIDE,
+                              "a tile of %lld elements; this target holds at most %u",
+                              (long long)axis->tile, most);
+    }
+    return true;
+}
+
+/* Registers over some axes, as far as they matter. */
+static uint64_t count_regs(const struct gpu_layout *l, axis_set axes)
+{
+    uint64_t regs = 1;
+    for (uint32_t a = 0; a < l->axis_count && regs <= UINT32_MAX; a++)
+        regs *= axes >> a & 1 ? l->axes[a].regs : 1;
+    return regs;
+}
+
+static bool check_size(const struct search *s, const struct gpu_layout *l)
 {
     for (uint32_t i = 0; i < s->work.items.count; i++) {
         const struct work *w = &s->work.items.data[i];
-        uint32_t regs = w->parts ? 1 : gpu_view(l, w->axes).count;
+        uint64_t regs = w->parts ? 1 : count_regs(l, w->axes);
         if (regs > MOST_REGS)
             return diag_error(s->g->s, w->node ? w->node->at : s->f->at, DIAG_BAD_SCHEDULE,
-                              "a tile takes %u registers of each of the %u threads; use more "
+                              "a tile takes %llu registers of each of the %u threads; use more "
                               "warps or smaller tiles",
-                              regs, l->threads);
+                              (unsigned long long)regs, l->threads);
     }
     return true;
 }
@@ -392,6 +414,8 @@ bool gpu_assign(struct gen *g, const struct schedule *schedule, struct gpu_layou
 {
     struct search s = {.g = g, .f = g->f, .schedule = schedule};
     const char *why;
+    if (!check_tiles(&s))
+        return false;
     begin(&s);
     search(&s);
     *out = (struct gpu_layout){.threads = schedule->num_warps * g->target->facts.lanes,

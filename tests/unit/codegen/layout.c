@@ -302,6 +302,14 @@ static void test_too_many_registers(void **state)
     assert_non_null(strstr(last_message, "E0706"));
     assert_non_null(strstr(last_message, "2048 registers"));
     end(&m);
+    make(&m, row_text(text, "bf16", 65536, 65536, 32, 1));
+    assert_false(m.fine);
+    assert_non_null(strstr(last_message, "E0706"));
+    end(&m);
+    make(&m, row_text(text, "bf16", 1, 65537, 32, 1));
+    assert_false(m.fine);
+    assert_non_null(strstr(last_message, "E0704"));
+    end(&m);
 }
 
 /* ---- parts, relabelled axes -------------------------------------------------------------------- */
