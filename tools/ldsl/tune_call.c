@@ -500,8 +500,8 @@ static struct attempt *choose_winner(struct tuner *t, struct tuned_call *out)
 /* Records of kernels with something to choose. */
 static json_t *get_records(struct tuner *t, const char *with)
 {
-    json_t *answer =
-        ask(t, json_pack("{s:s, s:s}", "do", "record", "with", with), run_seconds, "preparing it");
+    json_t *answer = ask(t, json_pack("{s:s, s:s}", "do", "record", "with", with), compile_seconds,
+                         "preparing it");
     const json_t *all = json_object_get(answer, "records");
     json_t *launches = json_object_get(t->call, "launches"), *records = json_array();
     for (size_t i = 0; i < json_array_size(all) && i < json_array_size(launches); i++) {
