@@ -15,13 +15,14 @@ static void test_every_config(void **state)
     (void)state;
     for (size_t i = 0; i < CONFIGS; i++)
         check_kind(i % 2 ? &bf16 : &f32, "sum", &configs[i], false);
+    check_kind(&bf16, "sum", &(struct config){1, 1, 1, 1024}, false);
 }
 
 static void test_columns(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < CONFIGS; i++)
-        check_kind(i % 2 ? &f32 : &bf16, "sum", &configs[i], true);
+    for (size_t i = 1; i < CONFIGS; i += 2)
+        check_kind(i % 2 ? &f32 : &bf16, i % 3 ? "max" : "sum", &configs[i], true);
 }
 
 static void test_every_kind(void **state)
@@ -30,8 +31,8 @@ static void test_every_kind(void **state)
     static const char *const kinds[] = {"sum", "prod", "max", "min", "fmax", "fmin"};
     static const struct type *const types[] = {&f32, &f64, &bf16, &f16, &i32, &i64, &u8};
     for (size_t t = 0; t < sizeof types / sizeof types[0]; t++)
-        for (size_t i = 0; i < 6; i++)
-            check_kind(types[t], kinds[i], &configs[(t * 6 + i) % CONFIGS], false);
+        for (size_t i = t % 2; i < 6; i += 2)
+            check_kind(types[t], kinds[i], &configs[(t * 6 + i) % 6], false);
 }
 
 static void test_bools(void **state)
@@ -57,7 +58,7 @@ static void test_bools(void **state)
 static const char first_of_greatest[] =
     "    %seven = const {i = 7} : i32\n"
     "    %v = rem %x, %seven : i32[r, c]\n"
-    "    %m, %y = reduce %v, %c {axes = [c], kind = combiner} : i32[r], index[r] do "
+    "    %m, %at = reduce %v, %c {axes = [c], kind = combiner} : i32[r], index[r] do "
     "(%p : i32, %i : index, %q : i32, %j : index) {\n"
     "      %more = cmp %q, %p {cmp = gt} : bool\n"
     "      %same = cmp %q, %p {cmp = eq} : bool\n"
@@ -67,7 +68,8 @@ static const char first_of_greatest[] =
     "      %w = select %take, %q, %p : i32\n"
     "      %k = select %take, %j, %i : index\n"
     "      yield %w, %k\n"
-    "    }\n";
+    "    }\n"
+    "    %y = cast %at : i64[r]\n";
 
 /* Maximum, and the sum of exp(x - maximum): what an online softmax keeps. */
 static const char softmax_pair[] =
@@ -92,8 +94,10 @@ static void test_combiners(void **state)
 {
     (void)state;
     for (size_t i = 0; i < CONFIGS; i++) {
-        check_body(&(struct body){&i32, &i64, OVER_R, first_of_greatest, NULL, 0}, &configs[i]);
-        check_body(&(struct body){&f32, &f32, OVER_R, softmax_pair, NULL, 0}, &configs[i]);
+        if (i % 2)
+            check_body(&(struct body){&i32, &i64, OVER_R, first_of_greatest, NULL, 0}, &configs[i]);
+        else
+            check_body(&(struct body){&f32, &f32, OVER_R, softmax_pair, NULL, 0}, &configs[i]);
     }
 }
 
@@ -126,7 +130,7 @@ static void test_siblings(void **state)
 {
     (void)state;
     /* A minimum over rows too: all of a program's rows must be elements of it. */
-    for (size_t i = 0; i < CONFIGS; i++)
+    for (size_t i = 0; i < CONFIGS; i += 2)
         check_body(&(struct body){&f32, &f32, OVER_R, siblings, NULL, 0}, &configs[i]);
 }
 
@@ -180,7 +184,7 @@ static const char now_and_then[] =
 static void test_loops(void **state)
 {
     (void)state;
-    for (size_t i = 1; i < CONFIGS; i += 2) {
+    for (size_t i = 1; i < CONFIGS; i += 4) {
         check_body(&(struct body){&f32, &f32, OVER_R, rounds, NULL, 8}, &configs[i]);
         check_body(&(struct body){&f32, &f32, OVER_R, now_and_then, NULL, 8}, &configs[i]);
     }
@@ -242,13 +246,11 @@ static void check_ordered(const char *lines, int64_t D)
 static void test_ordered(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < CONFIGS; i += 3)
+    for (size_t i = 0; i < CONFIGS; i += 4)
         check_body(&(struct body){&f32, &f32, OVER_R, products, "ordered", 0}, &configs[i]);
-    check_ordered(products, 1024);
-    check_ordered(products, 1000);
+    check_ordered(products, 448);
     check_ordered(products, 77);
-    check_ordered(pairs, 1000);
-    check_ordered(pairs, 130);
+    check_ordered(pairs, 131);
 }
 
 int main(void)
