@@ -23,8 +23,10 @@ struct ldsl_simt_thread;
 enum ldsl_simt_shuffle { LDSL_SIMT_XOR, LDSL_SIMT_UP, LDSL_SIMT_FROM };
 enum ldsl_simt_combine {
     LDSL_SIMT_SUM,
-    LDSL_SIMT_MAX,
-    LDSL_SIMT_MIN,
+    LDSL_SIMT_MAX, /* a NaN is the largest */
+    LDSL_SIMT_MIN, /* a NaN is the smallest */
+    LDSL_SIMT_FMAX,
+    LDSL_SIMT_FMIN, /* of a number and a NaN the number */
     LDSL_SIMT_ANY,
     LDSL_SIMT_ALL
 };

@@ -6,11 +6,13 @@
 #include "simt/machine.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define PROGRAMS_MANY UINT32_MAX
+#define UNUSED        0xff /* bytes of elements that the kernel does not look at: NaNs */
 
 struct simt_touches {
     struct touch touch;                   /* by threads of the programs below */
@@ -293,7 +295,7 @@ bool simt_read(struct thread *t, const struct ldsl_simt_site *site, uint64_t add
                void *to)
 {
     const struct simt_tensor *x = check_address(t, site, address, used, "reads");
-    memset(to, 0, site->bytes);
+    memset(to, x ? UNUSED : 0, site->bytes);
     if (!x)
         return false;
     pthread_mutex_t *lock = lock_at(t, address);
@@ -344,50 +346,59 @@ void call_store(struct ldsl_simt_thread *given, const struct ldsl_simt_site *sit
 
 /* ---- atomics ----------------------------------------------------------------------------------- */
 
-#define COMBINE(type, a, b, how)                                                                   \
-    ((how) == LDSL_SIMT_SUM   ? (type)((a) + (b))                                                  \
-     : (how) == LDSL_SIMT_MAX ? ((a) > (b) ? (a) : (b))                                            \
-                              : ((a) < (b) ? (a) : (b)))
+#define SUM(a, b) ((a) + (b))
+#define MAX(a, b) ((a) > (b) ? (a) : (b))
+#define MIN(a, b) ((a) < (b) ? (a) : (b))
+/* A NaN wins, or loses. */
+#define HIGH(a, b) (isnan(a) || (a) > (b) ? (a) : (b))
+#define LOW(a, b)  (isnan(a) || (a) < (b) ? (a) : (b))
+#define FMAX(a, b) (isnan(b) || (a) > (b) ? (a) : (b))
+#define FMIN(a, b) (isnan(b) || (a) < (b) ? (a) : (b))
+#define OR(a, b)   ((a) | (b))
+#define AND(a, b)  ((a) & (b))
 
-#define COMBINE_AT(type)                                                                           \
-    {                                                                                              \
+#define COMBINE(type, how)                                                                         \
+    do {                                                                                           \
         type a, b, c;                                                                              \
         memcpy(&a, to, sizeof a);                                                                  \
         memcpy(&b, with, sizeof b);                                                                \
-        c = COMBINE(type, a, b, how);                                                              \
+        c = (type)how(a, b);                                                                       \
         memcpy(to, &c, sizeof c);                                                                  \
-        return;                                                                                    \
-    }
+    } while (0)
 
-static void combine_bits(void *to, const void *with, uint32_t bytes, bool any)
-{
-    uint8_t *a = to;
-    const uint8_t *b = with;
-    for (uint32_t i = 0; i < bytes; i++)
-        a[i] = any ? a[i] | b[i] : a[i] & b[i];
-}
+#define COMBINE_INTEGER(type, wrapping)                                                            \
+    switch (how) {                                                                                 \
+    case LDSL_SIMT_SUM: COMBINE(wrapping, SUM); return;                                            \
+    case LDSL_SIMT_MAX:                                                                            \
+    case LDSL_SIMT_FMAX: COMBINE(type, MAX); return;                                               \
+    case LDSL_SIMT_MIN:                                                                            \
+    case LDSL_SIMT_FMIN: COMBINE(type, MIN); return;                                               \
+    case LDSL_SIMT_ANY: COMBINE(wrapping, OR); return;                                             \
+    case LDSL_SIMT_ALL: COMBINE(wrapping, AND); return;                                            \
+    }                                                                                              \
+    return
 
-/* Sums of signed integers wrap, as unsigned ones do. */
+#define COMBINE_FLOAT(type)                                                                        \
+    switch (how) {                                                                                 \
+    case LDSL_SIMT_SUM: COMBINE(type, SUM); return;                                                \
+    case LDSL_SIMT_MAX: COMBINE(type, HIGH); return;                                               \
+    case LDSL_SIMT_MIN: COMBINE(type, LOW); return;                                                \
+    case LDSL_SIMT_FMAX: COMBINE(type, FMAX); return;                                              \
+    case LDSL_SIMT_FMIN: COMBINE(type, FMIN); return;                                              \
+    case LDSL_SIMT_ANY:                                                                            \
+    case LDSL_SIMT_ALL: return;                                                                    \
+    }                                                                                              \
+    return
+
 static void combine(void *to, const void *with, enum ldsl_simt_combine how, enum ldsl_dtype dtype)
 {
-    if (how == LDSL_SIMT_ANY || how == LDSL_SIMT_ALL) {
-        combine_bits(to, with, (uint32_t)ldsl_dtype_size(dtype), how == LDSL_SIMT_ANY);
-        return;
-    }
-    bool sum = how == LDSL_SIMT_SUM;
     switch ((int)dtype) {
-    case LDSL_I32:
-        if (!sum)
-            COMBINE_AT(int32_t)
-        COMBINE_AT(uint32_t)
-    case LDSL_I64:
-        if (!sum)
-            COMBINE_AT(int64_t)
-        COMBINE_AT(uint64_t)
-    case LDSL_U32: COMBINE_AT(uint32_t)
-    case LDSL_U64: COMBINE_AT(uint64_t)
-    case LDSL_F32: COMBINE_AT(float)
-    case LDSL_F64: COMBINE_AT(double)
+    case LDSL_I32: COMBINE_INTEGER(int32_t, uint32_t);
+    case LDSL_I64: COMBINE_INTEGER(int64_t, uint64_t);
+    case LDSL_U32: COMBINE_INTEGER(uint32_t, uint32_t);
+    case LDSL_U64: COMBINE_INTEGER(uint64_t, uint64_t);
+    case LDSL_F32: COMBINE_FLOAT(float);
+    case LDSL_F64: COMBINE_FLOAT(double);
     default: return;
     }
 }

@@ -77,18 +77,19 @@ void simt_store(struct lane_emit *e, const struct lane_access *a, LLVMValueRef v
     SIMT_CALL(e, store, args, 3);
 }
 
-/* What GPUs have: floats are added, words and double words combined. */
 static bool find_combine(enum ir_kind kind, enum ir_elem elem, enum ldsl_simt_combine *out)
 {
     bool whole = ir_elem_is_integer(elem);
-    if (ir_elem_bits(elem) < 32 || !(whole || kind == IR_KIND_SUM))
+    if (ir_elem_bits(elem) < 32)
         return false;
     switch ((int)kind) {
     case IR_KIND_SUM: *out = LDSL_SIMT_SUM; return true;
     case IR_KIND_MAX: *out = LDSL_SIMT_MAX; return true;
     case IR_KIND_MIN: *out = LDSL_SIMT_MIN; return true;
-    case IR_KIND_ANY: *out = LDSL_SIMT_ANY; return true;
-    case IR_KIND_ALL: *out = LDSL_SIMT_ALL; return true;
+    case IR_KIND_FMAX: *out = LDSL_SIMT_FMAX; return true;
+    case IR_KIND_FMIN: *out = LDSL_SIMT_FMIN; return true;
+    case IR_KIND_ANY: *out = LDSL_SIMT_ANY; return whole;
+    case IR_KIND_ALL: *out = LDSL_SIMT_ALL; return whole;
     default: return false;
     }
 }
