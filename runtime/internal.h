@@ -132,11 +132,12 @@ struct ldsl_library {
 const struct rt_op_entry *rt_library_find(const struct ldsl_library *lib, const char *op);
 
 /* What library.c asks of module.c. The image outlives the module. Only operators that the file
- * itself declares are counted; they stand before those it imports. */
+ * itself declares are counted; behind them stand `linked` imported ones, their gradients and
+ * references. */
 enum ldsl_status rt_module_open(struct rt_module **out, const void *image, size_t bytes,
                                 const struct ldsl_sink *sink);
 void rt_module_close(struct rt_module *module); /* NULL is fine */
-uint32_t rt_module_op_count(const struct rt_module *module);
+uint32_t rt_module_op_count(const struct rt_module *module, uint32_t *linked);
 const char *rt_module_op_name(const struct rt_module *module, uint32_t i);
 
 /* ---- kernels: kernel.c -------------------------------------------------------------------------

@@ -138,22 +138,37 @@ static enum ldsl_status add_op(ldsl_library *lib, uint32_t file, uint32_t op)
     return LDSL_OK;
 }
 
+/* Gradients and references that a file imports from one outside the library. */
+static void add_linked(ldsl_library *lib, uint32_t file)
+{
+    uint32_t linked, own = rt_module_op_count(lib->files[file].module, &linked);
+    for (uint32_t op = own; op < own + linked; op++) {
+        struct rt_op_entry entry = {.file = file, .op = op};
+        if (!rt_library_find(lib, op_name(lib, &entry)))
+            lib->ops[lib->op_count++] = entry;
+    }
+}
+
 static enum ldsl_status list_ops(ldsl_library *lib)
 {
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < lib->file_count; i++)
-        count += rt_module_op_count(lib->files[i].module);
+    uint32_t count = 0, linked;
+    for (uint32_t i = 0; i < lib->file_count; i++) {
+        count += rt_module_op_count(lib->files[i].module, &linked);
+        count += linked;
+    }
     lib->ops = calloc(count ? count : 1, sizeof *lib->ops);
     if (!lib->ops)
         return rt_nomem(&lib->ctx->sink);
     for (uint32_t i = 0; i < lib->file_count; i++) {
-        uint32_t own = rt_module_op_count(lib->files[i].module);
+        uint32_t own = rt_module_op_count(lib->files[i].module, &linked);
         for (uint32_t op = 0; op < own; op++) {
             enum ldsl_status status = add_op(lib, i, op);
             if (status)
                 return status;
         }
     }
+    for (uint32_t i = 0; i < lib->file_count; i++)
+        add_linked(lib, i);
     return LDSL_OK;
 }
 

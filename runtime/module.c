@@ -552,11 +552,14 @@ void rt_module_close(struct rt_module *module)
 }
 
 /* The operators of the file itself stand before those it imports. */
-uint32_t rt_module_op_count(const struct rt_module *module)
+uint32_t rt_module_op_count(const struct rt_module *module, uint32_t *linked)
 {
-    uint32_t count = 0;
+    uint32_t count = 0, end;
     while (count < module->ops_count && module->ops[count].flags & LDSL_MODULE_OWN)
         count++;
+    for (end = count; end < module->ops_count && module->ops[end].flags & LDSL_MODULE_LINKED; end++)
+        ;
+    *linked = end - count;
     return count;
 }
 

@@ -135,6 +135,14 @@ static bool check_recursion(struct session *s, struct op_units *units)
 
 /* ---- building ---------------------------------------------------------------------------------- */
 
+/* The gradient or reference of an operator, which another file may have. */
+static void add_link(struct reach *r, const char *name)
+{
+    struct sema_item *item = name ? sema_find(r->root, name) : NULL;
+    if (item && item->ast->kind == ITEM_OP)
+        add_op(r, item);
+}
+
 static void find_units(struct op_units *units)
 {
     struct sema_module *m = units->root;
@@ -144,6 +152,11 @@ static void find_units(struct op_units *units)
         if (item->ast->kind == ITEM_OP || item->ast->kind == ITEM_EXTERN_OP)
             add_op(&r, item);
     }
+    for (uint32_t i = 0; i < units->ops.count; i++) { /* grows: links may have links */
+        add_link(&r, units->ops.data[i]->item->ast->op.grad.text);
+        add_link(&r, units->ops.data[i]->item->ast->op.ref.text);
+    }
+    units->found = units->ops.count;
     for (uint32_t i = 0; i < units->ops.count; i++) /* grows: calls add what they reach */
         if (units->ops.data[i]->item->ast->kind == ITEM_OP)
             reach_block(&r, units->ops.data[i]->item->module,

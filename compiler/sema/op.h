@@ -150,6 +150,7 @@ struct unit {
 struct op_units {
     struct sema_module *root;
     VEC(struct signature *) kernels, ops;
+    uint32_t found; /* ops: the file's own and what those link to; the rest are called */
 };
 
 struct signature *find_signature(const struct op_units *units, const struct sema_item *item);

@@ -529,7 +529,10 @@ void build_op(struct image *image, const struct op_units *units, struct signatur
         out.flags |= LDSL_MODULE_EXTERN;
     }
     out.stmts.count = image->stmts.count - out.stmts.first;
-    out.flags |= sig->item->module == units->root ? LDSL_MODULE_OWN : 0;
+    if (sig->item->module == units->root)
+        out.flags |= LDSL_MODULE_OWN;
+    else if (sig->index < units->found)
+        out.flags |= LDSL_MODULE_LINKED;
     out.tensors = (struct ldsl_module_range){image->tensors.count, u->tensor_records.count};
     for (uint32_t i = 0; i < u->tensor_records.count; i++)
         vec_push(a, &image->tensors, u->tensor_records.data[i]);

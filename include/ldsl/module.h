@@ -282,8 +282,9 @@ struct ldsl_module_bench {
 };
 
 enum ldsl_module_op_flag {
-    LDSL_MODULE_OWN = 1,   /* declared in the file itself, not imported */
-    LDSL_MODULE_EXTERN = 2 /* has no body */
+    LDSL_MODULE_OWN = 1,    /* declared in the file itself, not imported; these come first */
+    LDSL_MODULE_EXTERN = 2, /* has no body */
+    LDSL_MODULE_LINKED = 4  /* imported, and the gradient or reference of one before: next */
 };
 
 struct ldsl_module_op {
