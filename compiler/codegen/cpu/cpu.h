@@ -113,7 +113,8 @@ void gen_items(struct gen *g, struct item *it);
 typedef void gen_round(struct gen *g, void *user, LLVMValueRef counter);
 void gen_counted(struct gen *g, LLVMValueRef from, LLVMValueRef to, int64_t step, gen_round *round,
                  void *user);
-void gen_flush(struct gen *g);
+/* Writes the copies that are pending since there were `from`. */
+void gen_flush(struct gen *g, uint32_t from);
 
 /* ---- accesses: access.c ------------------------------------------------------------------------ */
 

@@ -175,7 +175,7 @@ static void leave_loop(struct gen *g, struct ir_node *n)
 
 void gen_control(struct gen *g, struct unit *u)
 {
-    gen_flush(g);
+    gen_flush(g, 0);
     switch ((int)u->node->op) {
     case IR_OP_if: emit_if(g, u); return;
     case IR_OP_for: emit_for(g, u); return;

@@ -54,14 +54,15 @@ void gen_counted(struct gen *g, LLVMValueRef from, LLVMValueRef to, int64_t step
 
 /* ---- units ------------------------------------------------------------------------------------- */
 
-/* Copies of carried values are written when all values of the iteration have been read. */
-void gen_flush(struct gen *g)
+/* Copies of carried values are written when all values of the iteration have been read. Those of an
+ * outer iteration wait: an inner loop may have no rounds. */
+void gen_flush(struct gen *g, uint32_t from)
 {
-    for (uint32_t i = 0; i < g->cpu->pending.count; i++) {
+    for (uint32_t i = from; i < g->cpu->pending.count; i++) {
         struct pending_store *p = &g->cpu->pending.data[i];
         gen_storage_store(g, p->storage, p->elem, p->value, p->width, IR_NO_AXIS, NULL);
     }
-    g->cpu->pending.count = 0;
+    g->cpu->pending.count = from;
 }
 
 static void emit_copy(struct gen *g, struct unit *u)
@@ -122,11 +123,12 @@ static void emit_round(struct gen *g, void *user, LLVMValueRef counter)
 {
     struct item *it = user;
     struct gen_axis *x = &g->cpu->axes[it->axis];
+    uint32_t pending = g->cpu->pending.count;
     x->offset = counter;
     x->level = gen_depth(g);
     x->bound = true;
     gen_items(g, it);
-    gen_flush(g);
+    gen_flush(g, pending);
     for (uint32_t i = 0; i < it->rounds.count; i++)
         gen_reduce_round(g, it->rounds.data[i]);
     x->bound = false;
@@ -175,6 +177,7 @@ static void emit_loop(struct gen *g, struct item *it)
 
 void gen_items(struct gen *g, struct item *it)
 {
+    uint32_t pending = g->cpu->pending.count;
     for (uint32_t i = 0; i < it->children.count; i++) {
         struct item *child = it->children.data[i];
         if (child->unit)
@@ -183,7 +186,7 @@ void gen_items(struct gen *g, struct item *it)
             emit_loop(g, child);
     }
     if (!it->parent)
-        gen_flush(g);
+        gen_flush(g, pending);
 }
 
 bool gen_may_branch(const struct gen *g)

@@ -399,13 +399,54 @@ static void test_products(void **state)
     release(&p);
 }
 
+/* What a loop carries over rows begins before the rows' elements are read, of which there may be too
+ * few for a vector. */
+static const char carried[] =
+    "kernel k {\n"
+    "  params { %R.0 : dim  %D.1 : dim }\n"
+    "  tensors { x : read i32[%R.0, %D.1]  y : out i32[%R.0] }\n"
+    "  axes { r : grid %z .. %R.0 {tile = 2}  c : held %z .. %D.1 {tile = 96} }\n"
+    "  body {\n"
+    "    %z = const {i = 0} : index\n"
+    "    %one = const {i = 1} : index\n"
+    "    %seven = const {i = 7} : i32\n"
+    "    %r = index {axis = r} : index[r]\n"
+    "    %c = index {axis = c} : index[c]\n"
+    "    %x = load x[%r, %c] : i32[r, c]\n"
+    "    %start = expand %seven {axes = [r]} : i32[r]\n"
+    "    %y = for %z, %D.1, %one, %start : i32[r] do (%i : index, %a : i32[r]) {\n"
+    "      %e = extract %x, %i {axis = c} : i32[r]\n"
+    "      %n = add %a, %e : i32[r]\n"
+    "      yield %n\n"
+    "    }\n"
+    "    store y[%r], %y\n"
+    "    return\n"
+    "  }\n"
+    "}\n";
+
+static void test_carried(void **state)
+{
+    (void)state;
+    struct program p = compile_ir(carried);
+    int32_t x[3 * 96], y[3];
+    for (int32_t i = 0; i < 3 * 96; i++)
+        x[i] = i;
+    for (int32_t D = 1; D <= 96; D += 19) {
+        uint64_t slots[] = {POINTER(x), (uint64_t)D, POINTER(y), 3, (uint64_t)D};
+        run(&p, slots, 2);
+        for (int32_t r = 0; r < 3; r++)
+            assert_int_equal(y[r], 7 + r * D * D + D * (D - 1) / 2);
+    }
+    release(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_segments), cmocka_unit_test(test_ranges),
         cmocka_unit_test(test_flow),     cmocka_unit_test(test_for_bounds),
         cmocka_unit_test(test_windows),  cmocka_unit_test(test_atomics),
-        cmocka_unit_test(test_products),
+        cmocka_unit_test(test_products), cmocka_unit_test(test_carried),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
