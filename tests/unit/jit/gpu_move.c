@@ -1,0 +1,141 @@
+/* Elements that change threads in the GPU lowering: extract, relabel. */
+#include "both.h"
+
+/* ---- extract ----------------------------------------------------------------------------------- */
+
+/* j: the lines that make %j, an index. */
+static void check_extract(const struct type *t, const char *j, const struct config *c)
+{
+    char lines[512];
+    snprintf(lines, sizeof lines, "%s    %%y = extract %%x, %%j {axis = c} : %s[r]\n", j, t->name);
+    check_body(&(struct body){t, t, OVER_R, lines, NULL, 0}, c);
+}
+
+static const char *const numbers[] = {
+    "    %j = const {i = 0} : index\n",
+    "    %one = const {i = 1} : index\n    %j = sub %D, %one : index\n",
+    "    %two = const {i = 2} : index\n    %j = div %D, %two : index\n",
+    "    %far = const {i = 100000} : index\n    %j = sub %z, %far : index\n", /* as 0 */
+};
+
+static void test_extract(void **state)
+{
+    (void)state;
+    static const struct type *const types[] = {&f32, &i64, &bf16, &f64, &u8};
+    for (size_t i = 0; i < 2 * CONFIGS; i++)
+        check_extract(types[i % 5], numbers[i % 4], &configs[i % CONFIGS]);
+}
+
+/* Which element depends on the round: the holder changes, the memory is used again. */
+static const char rounds[] =
+    "    %one = const {i = 1} : index\n"
+    "    %zero = const {i = 0} : i32\n"
+    "    %start = expand %zero {axes = [r]} : i32[r]\n"
+    "    %y = for %z, %D, %one, %start : i32[r] do (%i : index, %a : i32[r]) {\n"
+    "      %e = extract %x, %i {axis = c} : i32[r]\n"
+    "      %k = cast %i : i32\n"
+    "      %w = mul %e, %k : i32[r]\n"
+    "      %n = add %a, %w : i32[r]\n"
+    "      yield %n\n"
+    "    }\n";
+
+static void test_extract_in_loop(void **state)
+{
+    (void)state;
+    static const struct config small[] = {
+        {1, 1, 1, 64 },
+        {3, 1, 2, 96 },
+        {2, 2, 1, 128}
+    };
+    for (size_t i = 0; i < 3; i++)
+        check_body(&(struct body){&i32, &i32, OVER_R, rounds, NULL, 0}, &small[i]);
+}
+
+/* ---- relabel ----------------------------------------------------------------------------------- */
+
+/* y[r, c, d] = x[r, d] - x[r, c]: x is held along c and along d. */
+static void make_differences(char *text, const struct type *t, const struct config *c)
+{
+    snprintf(text, TEXT_BYTES,
+             "kernel k {\n"
+             "  params { %%R : dim  %%N : dim }\n"
+             "  tensors { x : read %s[%%R, %%N]  y : out %s[%%R, %%N, %%N] }\n"
+             "  axes {\n"
+             "    r : grid %%z .. %%R {tile = %d}\n"
+             "    c : held %%z .. %%N {tile = %d}\n"
+             "    d : held %%z .. %%N {tile = %d}\n"
+             "  }\n"
+             "  settings { num_warps = %d  cluster = %d }\n"
+             "  body {\n"
+             "    %%z = const {i = 0} : index\n"
+             "    %%r = index {axis = r} : index[r]\n"
+             "    %%c = index {axis = c} : index[c]\n"
+             "    %%d = index {axis = d} : index[d]\n"
+             "    %%a = load x[%%r, %%c] : %s[r, c]\n"
+             "    %%b = relabel %%a {axis = c, to = d} : %s[r, d]\n"
+             "    %%y = sub %%b, %%a : %s[r, c, d]\n"
+             "    store y[%%r, %%c, %%d], %%y\n"
+             "    return\n"
+             "  }\n"
+             "}\n",
+             t->name, t->name, c->rows, c->tile, c->tile, c->warps, c->cluster, t->name, t->name,
+             t->name);
+}
+
+static void check_differences(const struct type *t, const struct ready *gpu, const struct config *c,
+                              int64_t R, int64_t N, const char *text)
+{
+    struct matrix m = new_matrix(t, R, N);
+    size_t count = (size_t)(R * N * N);
+    char *y = malloc(count * t->bytes);
+    uint64_t slots[] = {(uint64_t)(uintptr_t)m.x,
+                        (uint64_t)N,
+                        (uint64_t)(uintptr_t)y,
+                        (uint64_t)(N * N),
+                        (uint64_t)N,
+                        (uint64_t)R,
+                        (uint64_t)N};
+    launch(gpu, slots, (R + c->rows - 1) / c->rows, text);
+    for (size_t i = 0; i < count; i++) {
+        size_t r = i / (size_t)(N * N), a = i / (size_t)N % (size_t)N, b = i % (size_t)N;
+        double from = read_element(t, m.x + (r * (size_t)N + a) * t->bytes);
+        double to = read_element(t, m.x + (r * (size_t)N + b) * t->bytes);
+        double got = read_element(t, y + i * t->bytes);
+        if (!(fabs(got - (to - from)) <= t->error * 2))
+            fail_msg("y[%d, %d, %d] is %g, not %g - %g\n%s", (int)r, (int)a, (int)b, got, to, from,
+                     text);
+    }
+    free(y), free(m.x);
+}
+
+static void test_relabel(void **state)
+{
+    (void)state;
+    static const struct config small[] = {
+        {1, 1, 1, 16},
+        {1, 1, 1, 32},
+        {4, 1, 1, 32},
+        {2, 1, 2, 16},
+        {3, 1, 1, 24},
+        {2, 2, 1, 32},
+    };
+    static const struct type *const types[] = {&f32, &f64, &bf16, &i32};
+    for (size_t i = 0; i < sizeof small / sizeof small[0]; i++) {
+        char text[TEXT_BYTES];
+        make_differences(text, types[i % 4], &small[i]);
+        struct ready gpu = get_ready(&on_gpu, text);
+        check_differences(types[i % 4], &gpu, &small[i], 3, small[i].tile, text);
+        check_differences(types[i % 4], &gpu, &small[i], 2, small[i].tile / 2 + 1, text);
+        release(&gpu);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_extract),
+        cmocka_unit_test(test_extract_in_loop),
+        cmocka_unit_test(test_relabel),
+    };
+    return cmocka_run_group_tests(tests, open_both, close_both);
+}
