@@ -11,7 +11,8 @@ struct target_machine;
  * loading). */
 void target_init_native(void);
 
-/* Opens LLVM's machine for this very processor: cpu, features, machine. False after reporting. */
-bool target_open_native(struct session *s, struct target_machine *out);
+/* Opens LLVM's machine for this very processor: cpu, features, machine. quickly: code that is made
+ * fast rather than runs fast. False after reporting. */
+bool target_open_native(struct session *s, bool quickly, struct target_machine *out);
 
 #endif

@@ -107,7 +107,7 @@ static const char *keep_message(struct session *s, char *(*get)(void))
     return message->text;
 }
 
-static bool open_machine(struct session *s, struct target_machine *out)
+static bool open_machine(struct session *s, LLVMCodeGenOptLevel level, struct target_machine *out)
 {
     const char *triple = keep_message(s, LLVMGetDefaultTargetTriple);
     LLVMTargetRef target;
@@ -115,20 +115,19 @@ static bool open_machine(struct session *s, struct target_machine *out)
     if (LLVMGetTargetFromTriple(triple, &target, &why->text))
         return diag_error(s, (struct span){0}, DIAG_TARGET, "no code for %s: %s", triple,
                           why->text);
-    out->machine =
-        LLVMCreateTargetMachine(target, triple, out->cpu, out->features, LLVMCodeGenLevelDefault,
-                                LLVMRelocPIC, LLVMCodeModelDefault);
+    out->machine = LLVMCreateTargetMachine(target, triple, out->cpu, out->features, level,
+                                           LLVMRelocPIC, LLVMCodeModelDefault);
     if (!out->machine)
         return diag_error(s, (struct span){0}, DIAG_TARGET, "no code for processor %s", out->cpu);
     return true;
 }
 
-bool target_open_native(struct session *s, struct target_machine *out)
+bool target_open_native(struct session *s, bool quickly, struct target_machine *out)
 {
     target_init_native();
     out->cpu = intern_text(s, keep_message(s, LLVMGetHostCPUName));
     out->features = keep_message(s, LLVMGetHostCPUFeatures);
-    return open_machine(s, out);
+    return open_machine(s, quickly ? LLVMCodeGenLevelNone : LLVMCodeGenLevelDefault, out);
 }
 
 static bool open_cpu(const struct target *t, struct session *s, const char *cpu,
@@ -143,7 +142,8 @@ static bool open_cpu(const struct target *t, struct session *s, const char *cpu,
     out->target = t;
     out->cpu = intern_text(s, cpu);
     out->features = "";
-    if (!(native ? target_open_native(s, out) : open_machine(s, out)))
+    if (!(native ? target_open_native(s, false, out)
+                 : open_machine(s, LLVMCodeGenLevelDefault, out)))
         return false;
     out->facts = (struct facts){.lanes = 1,
                                 .vector_bytes = native ? native_vector_bytes(out->features)

@@ -415,50 +415,18 @@ void nvptx_shared_store(struct lane_emit *e, LLVMValueRef value, LLVMValueRef of
 
 /* ---- copies that do not wait ------------------------------------------------------------------- */
 
-static void copy_whole(struct lane_emit *e, const struct lane_access *from, LLVMValueRef to,
-                       LLVMValueRef whole, const char *way, uint32_t bytes)
-{
-    struct arena *a = &e->s->module;
-    LLVMValueRef args[4] = {to, from->address};
-    uint32_t count = 2;
-    const char *guard = "", *policy = "", *constraints = "r,l";
-    if (from->keep) {
-        policy = ", $2";
-        args[count++] = keep_policy(e);
-        constraints = "r,l,l";
-    }
-    if (whole) {
-        guard = arena_printf(a, "@$%u ", count);
-        args[count++] = whole;
-        constraints = arena_printf(a, "%s,b", constraints);
-    }
-    const char *text = arena_printf(a, "%scp.async.%s.shared.global%s [$0], [$1], %u%s;", guard,
-                                    way, from->keep ? ".L2::cache_hint" : "", bytes, policy);
-    nvptx_asm(e, NVPTX_MEMORY, NULL, text, constraints, args, count);
-}
-
-/* Sixteen bytes pass by the L1 cache; fewer cannot. What is not whole is copied up to its size, which
- * may be 0, and the rest is zero. An H200 takes no cache policy together with a size (it reports an
- * illegal instruction), so that is an instruction of its own. */
+/* Sixteen bytes pass by the L1 cache; fewer cannot. What is not copied becomes zero. There is no cache
+ * policy: with one, an H200 reported an illegal instruction in some kernels. */
 void nvptx_copy_async(struct lane_emit *e, const struct lane_access *from, LLVMValueRef offset,
                       uint32_t bytes)
 {
-    const char *way = bytes == 16 ? "cg" : "ca";
-    LLVMValueRef to = shared_address(e, offset), whole = from->guard;
-    if (from->valid) {
-        LLVMValueRef all = LLVMBuildICmp(e->b, LLVMIntEQ, from->valid, nvptx_word(e, bytes), "");
-        whole = whole ? LLVMBuildAnd(e->b, whole, all, "") : all;
-    }
-    copy_whole(e, from, to, whole, way, bytes);
-    if (!whole)
-        return;
-    LLVMValueRef size = from->valid ? from->valid : nvptx_word(e, 0);
+    LLVMValueRef size = from->valid, zero = nvptx_word(e, 0);
     if (from->guard)
-        size = LLVMBuildSelect(e->b, from->guard, size, nvptx_word(e, 0), "");
-    LLVMValueRef args[] = {to, from->address, size, LLVMBuildNot(e->b, whole, "")};
-    const char *text = arena_printf(
-        &e->s->module, "@$3 cp.async.%s.shared.global [$0], [$1], %u, $2;", way, bytes);
-    nvptx_asm(e, NVPTX_MEMORY, NULL, text, "r,l,r,b", args, 4);
+        size = LLVMBuildSelect(e->b, from->guard, size ? size : nvptx_word(e, bytes), zero, "");
+    LLVMValueRef args[] = {shared_address(e, offset), from->address, size};
+    const char *text = arena_printf(&e->s->module, "cp.async.%s.shared.global [$0], [$1], %u%s;",
+                                    bytes == 16 ? "cg" : "ca", bytes, size ? ", $2" : "");
+    nvptx_asm(e, NVPTX_MEMORY, NULL, text, size ? "r,l,r" : "r,l", args, size ? 3 : 2);
 }
 
 void nvptx_commit(struct lane_emit *e)

@@ -51,7 +51,7 @@ static bool open_simt(const struct target *t, struct session *s, const char *nam
     uint32_t number;
     if (!simt_parse_fault(name, &fault, &number) || !target_gpu_facts(gpu, &out->facts))
         return diag_error(s, (struct span){0}, DIAG_TARGET, "there is no processor simt:%s", name);
-    if (!target_open_native(s, out))
+    if (!target_open_native(s, /* quickly */ true, out))
         return false;
     out->target = t;
     out->cpu = intern_text(s, name);
