@@ -145,7 +145,8 @@ struct lane_access gpu_access(struct gen *g, const struct gpu_address *a, uint32
         .align = elements * a->bytes,
         .tensor = a->node->attr.tensor,
         .constant = t->access == IR_READ && !g->gpu->written[a->node->attr.tensor],
-        .keep = a->node->attr.kind == IR_CACHE_KEEP || g->gpu->schedule.evict_last,
-        .stream = a->node->attr.kind == IR_CACHE_STREAM,
+        .keep = a->node->op == IR_OP_load &&
+                (a->node->attr.kind == IR_CACHE_KEEP || g->gpu->schedule.evict_last),
+        .stream = a->node->op != IR_OP_atomic && a->node->attr.kind == IR_CACHE_STREAM,
     };
 }
