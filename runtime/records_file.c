@@ -2,9 +2,8 @@
  *
  * A writer holds a lock on the file it replaces, from before it reads it until it has renamed the new
  * one to its place. The lock is on the file itself, not on one beside it: whoever gets it looks
- * whether the name still means that file, and if not, begins again with the new one. */
-#define _DEFAULT_SOURCE /* flock: unlike POSIX's locks it also keeps threads of one process apart */
-
+ * whether the name still means that file, and if not, begins again with the new one. It is flock's,
+ * which unlike POSIX's keeps threads of one process apart too. */
 #include "records.h"
 #include "schedule.h"
 
