@@ -187,10 +187,12 @@ LLVMBasicBlockRef gen_block(struct gen *g, const char *name)
     return LLVMAppendBasicBlockInContext(g->context, g->entry, name);
 }
 
-/* Lets a * b + c become one fma, unless the kernel is @exact. */
+/* Lets a * b + c become one fma, unless the kernel is @exact; or @ordered, since what becomes one
+ * depends on who computes what. */
 LLVMValueRef gen_contract(struct gen *g, LLVMValueRef v)
 {
-    if (!g->f->exact && LLVMIsAInstruction(v) && LLVMCanValueUseFastMathFlags(v))
+    bool fixed = g->f->exact || g->f->ordered;
+    if (!fixed && LLVMIsAInstruction(v) && LLVMCanValueUseFastMathFlags(v))
         LLVMSetFastMathFlags(v, LLVMFastMathAllowContract);
     return v;
 }
