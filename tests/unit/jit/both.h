@@ -1,10 +1,11 @@
 /* Tile IR run on the CPU and, as a GPU would, on the emulator: for tests that compare the two. A test
  * gives a text, its tensors and how it is to be spread over threads; a race, a divergent barrier and
- * so on fail it as wrong numbers do. */
+ * so on fail it as wrong numbers do. With the argument `cuda` a test runs on the first GPU instead. */
 #ifndef BOTH_H
 #define BOTH_H
 
 #include "cpu/cpu.h"
+#include "cuda/cuda.h"
 #include "simt/simt.h"
 
 #include <ldsl/compile.h>
@@ -32,29 +33,57 @@ static inline void print_diag(void *user, const struct ldsl_diag *d)
 /* A device, open while the tests run. */
 struct runner {
     const struct rt_device_ops *ops;
-    const char *target;
     void *device;
+    struct rt_device_info info;
 };
 
 static const struct ldsl_sink test_sink = {print_diag, NULL};
-static struct runner on_cpu = {&rt_cpu, "cpu:native", NULL};
-static struct runner on_gpu = {&rt_simt, "simt:native", NULL};
+static struct runner on_cpu = {.ops = &rt_cpu}, on_gpu = {.ops = &rt_simt};
+
+static inline void open_runner(struct runner *r)
+{
+    struct rt_device_options options = {.threads = 1, .sink = &test_sink};
+    assert_int_equal(r->ops->open(&r->device, &options), LDSL_OK);
+    r->ops->describe(r->device, &r->info);
+}
 
 static inline int open_both(void **state)
 {
-    struct rt_device_options options = {.threads = 1, .sink = &test_sink};
     (void)state;
-    assert_int_equal(rt_cpu.open(&on_cpu.device, &options), LDSL_OK);
-    assert_int_equal(rt_simt.open(&on_gpu.device, &options), LDSL_OK);
+    open_runner(&on_cpu);
+    open_runner(&on_gpu);
     return 0;
 }
 
 static inline int close_both(void **state)
 {
     (void)state;
-    rt_cpu.close(on_cpu.device);
-    rt_simt.close(on_gpu.device);
+    on_cpu.ops->close(on_cpu.device);
+    on_gpu.ops->close(on_gpu.device);
     return 0;
+}
+
+static inline void choose_gpu(int argc, char **argv)
+{
+    if (argc > 1 && strcmp(argv[1], "cuda") == 0)
+        on_gpu.ops = &rt_cuda;
+}
+
+/* Memory of the device with a copy of the bytes. */
+static inline uint64_t put(const struct runner *on, const void *bytes, size_t size)
+{
+    uint64_t at;
+    assert_int_equal(on->ops->alloc(on->device, &at, size + 64), LDSL_OK);
+    assert_int_equal(on->ops->upload(on->device, at, bytes, size), LDSL_OK);
+    return at;
+}
+
+/* Frees it; what was in it goes to `bytes` if that is not NULL. */
+static inline void take(const struct runner *on, uint64_t at, void *bytes, size_t size)
+{
+    if (bytes)
+        assert_int_equal(on->ops->download(on->device, bytes, at, size), LDSL_OK);
+    on->ops->free(on->device, at);
 }
 
 /* A compiled kernel, for several launches. */
@@ -71,10 +100,10 @@ static inline struct ready get_ready(const struct runner *on, const char *text)
     struct ldsl_source source = {"test.tir", text, strlen(text)};
     struct ldsl_options options = LDSL_OPTIONS_INIT;
     struct ldsl_kernel_info info;
-    options.target = on->target;
+    options.target = on->info.target;
     options.from_ir = true;
     if (ldsl_compile(&r.artifact, &source, &options, &test_sink) != LDSL_OK)
-        fail_msg("not compiled for %s:\n%s", on->target, text);
+        fail_msg("not compiled for %s:\n%s", on->info.target, text);
     assert_true(ldsl_artifact_kernel(r.artifact, &info));
     r.slot_count = info.slot_count;
     assert_int_equal(on->ops->load(on->device, &r.kernel, r.artifact), LDSL_OK);
@@ -84,9 +113,10 @@ static inline struct ready get_ready(const struct runner *on, const char *text)
 static inline void launch(const struct ready *r, const uint64_t *slots, int64_t programs,
                           const char *text)
 {
-    if (r->on->ops->launch(r->on->device, r->kernel, slots, r->slot_count, (uint64_t)programs,
-                           NULL) != LDSL_OK)
-        fail_msg("refused by %s:\n%s", r->on->target, text);
+    const struct runner *on = r->on;
+    if (on->ops->launch(on->device, r->kernel, slots, r->slot_count, (uint64_t)programs, NULL) ||
+        on->ops->synchronize(on->device, NULL))
+        fail_msg("refused by %s:\n%s", on->info.name, text);
 }
 
 static inline void release(struct ready *r)
@@ -204,7 +234,8 @@ struct body {
     const struct type *type, *result;
     enum result_axes over;
     const char *lines;
-    const char *word; /* before the kernel's name: "ordered"; NULL: none */
+    const char *word; /* after the kernel's name: "ordered"; NULL: none */
+    const char *axes; /* beside r and c; NULL: none */
     double slack;     /* allowed error in roundings; 0: one for each element that is combined */
 };
 
@@ -219,7 +250,7 @@ static inline void make_text(char *text, const struct body *k, const struct conf
              "kernel k%s%s {\n"
              "  params { %%R : dim  %%D : dim }\n"
              "  tensors { x : read %s[%%R, %%D]  y : out %s[%s] }\n"
-             "  axes { r : %s %%z .. %%R {tile = %d}  c : %s %%z .. %%D {tile = %d} }\n"
+             "  axes { r : %s %%z .. %%R {tile = %d}  c : %s %%z .. %%D {tile = %d} %s }\n"
              "  settings { num_warps = %d  cluster = %d }\n"
              "  body {\n"
              "    %%z = const {i = 0} : index\n"
@@ -233,8 +264,8 @@ static inline void make_text(char *text, const struct body *k, const struct conf
              "}\n",
              k->word ? " " : "", k->word ? k->word : "", k->type->name, k->result->name,
              dims[k->over], kinds[!columns], columns ? c->tile : c->rows, kinds[columns],
-             columns ? c->rows : c->tile, c->warps, c->cluster, k->type->name, k->lines,
-             at[k->over]);
+             columns ? c->rows : c->tile, k->axes ? k->axes : "", c->warps, c->cluster,
+             k->type->name, k->lines, at[k->over]);
 }
 
 struct matrix {
@@ -265,15 +296,17 @@ static inline char *run_matrix(const struct ready *r, const struct body *k, cons
     char *y = malloc(bytes + 64);
     memset(y, 0x55, bytes + 64);
     uint64_t slots[8], n = 0;
-    slots[n++] = (uint64_t)(uintptr_t)m->x;
+    slots[n++] = put(r->on, m->x, (size_t)(m->R * m->D) * k->type->bytes);
     slots[n++] = (uint64_t)m->D;
-    slots[n++] = (uint64_t)(uintptr_t)y;
+    slots[n++] = put(r->on, y, bytes + 64);
     if (k->over == OVER_BOTH)
         slots[n++] = (uint64_t)m->D;
     slots[n++] = (uint64_t)m->R;
     slots[n++] = (uint64_t)m->D;
     int64_t owned = k->over == OVER_C ? m->D : m->R;
     launch(r, slots, (owned + c->rows - 1) / c->rows, text);
+    take(r->on, slots[0], NULL, 0);
+    take(r->on, slots[2], y, bytes + 64);
     for (size_t i = 0; i < 64; i++)
         assert_int_equal(y[bytes + i], 0x55);
     return y;

@@ -8,7 +8,7 @@ static void check_extract(const struct type *t, const char *j, const struct conf
 {
     char lines[512];
     snprintf(lines, sizeof lines, "%s    %%y = extract %%x, %%j {axis = c} : %s[r]\n", j, t->name);
-    check_body(&(struct body){t, t, OVER_R, lines, NULL, 0}, c);
+    check_body(&(struct body){t, t, OVER_R, .lines = lines}, c);
 }
 
 static const char *const numbers[] = {
@@ -48,7 +48,7 @@ static void test_extract_in_loop(void **state)
         {2, 2, 1, 128}
     };
     for (size_t i = 0; i < 3; i++)
-        check_body(&(struct body){&i32, &i32, OVER_R, rounds, NULL, 0}, &small[i]);
+        check_body(&(struct body){&i32, &i32, OVER_R, .lines = rounds}, &small[i]);
 }
 
 /* ---- relabel ----------------------------------------------------------------------------------- */
@@ -87,15 +87,13 @@ static void check_differences(const struct type *t, const struct ready *gpu, con
 {
     struct matrix m = new_matrix(t, R, N);
     size_t count = (size_t)(R * N * N);
-    char *y = malloc(count * t->bytes);
-    uint64_t slots[] = {(uint64_t)(uintptr_t)m.x,
-                        (uint64_t)N,
-                        (uint64_t)(uintptr_t)y,
-                        (uint64_t)(N * N),
-                        (uint64_t)N,
-                        (uint64_t)R,
-                        (uint64_t)N};
+    char *y = calloc(count, t->bytes);
+    uint64_t n = (uint64_t)N, x_at = put(gpu->on, m.x, (size_t)(R * N) * t->bytes);
+    uint64_t y_at = put(gpu->on, y, count * t->bytes);
+    uint64_t slots[] = {x_at, n, y_at, n * n, n, (uint64_t)R, n};
     launch(gpu, slots, (R + c->rows - 1) / c->rows, text);
+    take(gpu->on, x_at, NULL, 0);
+    take(gpu->on, y_at, y, count * t->bytes);
     for (size_t i = 0; i < count; i++) {
         size_t r = i / (size_t)(N * N), a = i / (size_t)N % (size_t)N, b = i % (size_t)N;
         double from = read_element(t, m.x + (r * (size_t)N + a) * t->bytes);
@@ -130,8 +128,9 @@ static void test_relabel(void **state)
     }
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    choose_gpu(argc, argv);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_extract),
         cmocka_unit_test(test_extract_in_loop),

@@ -7,7 +7,7 @@ static void check_kind(const struct type *t, const char *kind, const struct conf
     char lines[256];
     snprintf(lines, sizeof lines, "    %%y = reduce %%x {axes = [%s], kind = %s} : %s[%s]\n",
              columns ? "r" : "c", kind, t->name, columns ? "c" : "r");
-    check_body(&(struct body){t, t, columns ? OVER_C : OVER_R, lines, NULL, 0}, c);
+    check_body(&(struct body){t, t, columns ? OVER_C : OVER_R, .lines = lines}, c);
 }
 
 static void test_every_config(void **state)
@@ -49,7 +49,7 @@ static void test_bools(void **state)
                                 "    %bb = mul %b, %two : u8[r]\n"
                                 "    %y = add %a, %bb : u8[r]\n";
     for (size_t i = 0; i < CONFIGS; i += 3)
-        check_body(&(struct body){&u8, &u8, OVER_R, lines, NULL, 0}, &configs[i]);
+        check_body(&(struct body){&u8, &u8, OVER_R, .lines = lines}, &configs[i]);
 }
 
 /* ---- combiners --------------------------------------------------------------------------------- */
@@ -95,9 +95,9 @@ static void test_combiners(void **state)
     (void)state;
     for (size_t i = 0; i < CONFIGS; i++) {
         if (i % 2)
-            check_body(&(struct body){&i32, &i64, OVER_R, first_of_greatest, NULL, 0}, &configs[i]);
+            check_body(&(struct body){&i32, &i64, OVER_R, .lines = first_of_greatest}, &configs[i]);
         else
-            check_body(&(struct body){&f32, &f32, OVER_R, softmax_pair, NULL, 0}, &configs[i]);
+            check_body(&(struct body){&f32, &f32, OVER_R, .lines = softmax_pair}, &configs[i]);
     }
 }
 
@@ -131,7 +131,7 @@ static void test_siblings(void **state)
     (void)state;
     /* A minimum over rows too: all of a program's rows must be elements of it. */
     for (size_t i = 0; i < CONFIGS; i += 2)
-        check_body(&(struct body){&f32, &f32, OVER_R, siblings, NULL, 0}, &configs[i]);
+        check_body(&(struct body){&f32, &f32, OVER_R, .lines = siblings}, &configs[i]);
 }
 
 /* ---- loops ------------------------------------------------------------------------------------- */
@@ -185,9 +185,34 @@ static void test_loops(void **state)
 {
     (void)state;
     for (size_t i = 1; i < CONFIGS; i += 4) {
-        check_body(&(struct body){&f32, &f32, OVER_R, rounds, NULL, 8}, &configs[i]);
-        check_body(&(struct body){&f32, &f32, OVER_R, now_and_then, NULL, 8}, &configs[i]);
+        check_body(&(struct body){&f32, &f32, OVER_R, rounds, .slack = 8}, &configs[i]);
+        check_body(&(struct body){&f32, &f32, OVER_R, now_and_then, .slack = 8}, &configs[i]);
     }
+}
+
+/* ---- parts ------------------------------------------------------------------------------------- */
+
+/* What an online softmax does without meeting anybody before the end: a pair for each part, and log
+ * of the sum of exp, which does not depend on the parts. */
+static const char by_parts[] = "    %t = reduce %x {axes = [c], kind = max, to = p} : f32[r, p]\n"
+                               "    %tc = spread %t {axis = c} : f32[r, c]\n"
+                               "    %d = sub %x, %tc : f32[r, c]\n"
+                               "    %e = exp %d : f32[r, c]\n"
+                               "    %s = reduce %e {axes = [c], kind = sum, to = p} : f32[r, p]\n"
+                               "    %top = reduce %t {axes = [p], kind = max} : f32[r]\n"
+                               "    %dp = sub %t, %top : f32[r, p]\n"
+                               "    %ep = exp %dp : f32[r, p]\n"
+                               "    %sp = mul %s, %ep : f32[r, p]\n"
+                               "    %sum = reduce %sp {axes = [p], kind = sum} : f32[r]\n"
+                               "    %l = log %sum : f32[r]\n"
+                               "    %y = add %l, %top : f32[r]\n";
+
+static void test_parts(void **state)
+{
+    (void)state;
+    struct body k = {&f32, &f32, OVER_R, by_parts, .axes = " p : part c {tile = 0}"};
+    for (size_t i = 0; i < CONFIGS; i += 2)
+        check_body(&k, &configs[i]);
 }
 
 /* ---- ordered ----------------------------------------------------------------------------------- */
@@ -232,7 +257,7 @@ static void check_ordered(const char *lines, int64_t D)
         {3, 2, 1, 1536},
         {8, 1, 8, 1024},
     };
-    struct body k = {&f32, &f32, OVER_R, lines, "ordered", 0};
+    struct body k = {&f32, &f32, OVER_R, lines, .word = "ordered"};
     struct matrix m = new_matrix(&f32, 5, D);
     char *first = run_ordered(&k, &spread[0], &m);
     for (size_t i = 1; i < sizeof spread / sizeof spread[0]; i++) {
@@ -247,19 +272,21 @@ static void test_ordered(void **state)
 {
     (void)state;
     for (size_t i = 0; i < CONFIGS; i += 4)
-        check_body(&(struct body){&f32, &f32, OVER_R, products, "ordered", 0}, &configs[i]);
+        check_body(&(struct body){&f32, &f32, OVER_R, products, .word = "ordered"}, &configs[i]);
     check_ordered(products, 448);
     check_ordered(products, 77);
     check_ordered(pairs, 131);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    choose_gpu(argc, argv);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_config), cmocka_unit_test(test_columns),
         cmocka_unit_test(test_every_kind),   cmocka_unit_test(test_bools),
         cmocka_unit_test(test_combiners),    cmocka_unit_test(test_siblings),
-        cmocka_unit_test(test_loops),        cmocka_unit_test(test_ordered),
+        cmocka_unit_test(test_loops),        cmocka_unit_test(test_parts),
+        cmocka_unit_test(test_ordered),
     };
     return cmocka_run_group_tests(tests, open_both, close_both);
 }

@@ -8,7 +8,7 @@ static void check_scan(const struct type *t, const char *kind, bool exclusive,
     char lines[256];
     snprintf(lines, sizeof lines, "    %%y = scan %%x {axis = %c, kind = %s%s} : %s[r, c]\n", along,
              kind, exclusive ? ", exclusive" : "", t->name);
-    check_body(&(struct body){t, t, OVER_BOTH, lines, NULL, 0}, c);
+    check_body(&(struct body){t, t, OVER_BOTH, .lines = lines}, c);
 }
 
 static void test_every_config(void **state)
@@ -52,7 +52,7 @@ static void test_combiner(void **state)
     char lines[1024];
     for (size_t i = 0; i < CONFIGS; i++) {
         snprintf(lines, sizeof lines, pair, i % 2 ? ", exclusive" : "");
-        check_body(&(struct body){&i32, &i32, OVER_BOTH, lines, NULL, 0}, &configs[i]);
+        check_body(&(struct body){&i32, &i32, OVER_BOTH, .lines = lines}, &configs[i]);
     }
 }
 
@@ -70,11 +70,12 @@ static void test_loop(void **state)
 {
     (void)state;
     for (size_t i = 1; i < CONFIGS; i += 3)
-        check_body(&(struct body){&i32, &i32, OVER_BOTH, rounds, NULL, 0}, &configs[i]);
+        check_body(&(struct body){&i32, &i32, OVER_BOTH, .lines = rounds}, &configs[i]);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    choose_gpu(argc, argv);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_config), cmocka_unit_test(test_every_kind),
         cmocka_unit_test(test_rows),         cmocka_unit_test(test_combiner),
