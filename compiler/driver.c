@@ -284,8 +284,9 @@ static enum ldsl_status emit_check(struct compile *c)
 {
     if (c->options->from_ir)
         return read_ir(c) ? LDSL_OK : LDSL_SOURCE;
-    struct sema_module *m = load_module(c);
-    bool fine = m && sema_check(m);
+    struct sema_module *m = sema_load(&c->s, c->file, &loader);
+    end_stage(c, "parse");
+    bool fine = sema_check(m);
     end_stage(c, "check");
     return fine && !c->s.errors ? LDSL_OK : LDSL_SOURCE;
 }

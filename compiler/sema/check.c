@@ -391,10 +391,13 @@ static void check_imports(struct sema_module *m)
 bool sema_check(struct sema_module *m)
 {
     uint32_t errors = m->s->errors;
+    if (errors != m->syntax_errors || m->file->cut)
+        return false; /* imports are missing, or more */
     for (uint32_t i = 0; i < m->items.count; i++)
-        check_item(m->items.data[i]);
+        if (!m->items.data[i]->ast->damaged)
+            check_item(m->items.data[i]);
     sema_check_ops(m);
-    if (m->s->errors == errors)
+    if (!m->s->errors)
         check_imports(m);
     return m->s->errors == 0;
 }

@@ -145,6 +145,7 @@ struct sema_module {
     VEC(struct sema_item *) items;
     VEC(struct sema_import) imports;
     bool loading; /* its imports are being read: meeting it again is a cycle */
+    uint32_t syntax_errors;
 };
 
 /* The item a name means in a file: its own, else one of an import without alias. Marks it used.

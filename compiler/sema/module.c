@@ -137,7 +137,9 @@ static struct sema_module *load_file(struct sema_world *w, const char *path, uin
     m->path = path;
     m->loading = true;
     vec_push(&w->s->module, &w->modules, m);
+    uint32_t errors = w->s->errors;
     m->file = syntax_parse(w->s, source);
+    m->syntax_errors = w->s->errors - errors;
     for (uint32_t i = 0; i < m->file->items.count; i++) {
         const struct item *ast = m->file->items.data[i];
         if (ast->kind != ITEM_IMPORT && ast->name.text)

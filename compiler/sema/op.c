@@ -149,7 +149,8 @@ static void find_units(struct op_units *units)
     struct reach r = {.root = m, .units = units};
     for (uint32_t i = 0; i < m->items.count; i++) {
         struct sema_item *item = m->items.data[i];
-        if (item->ast->kind == ITEM_OP || item->ast->kind == ITEM_EXTERN_OP)
+        bool op = item->ast->kind == ITEM_OP || item->ast->kind == ITEM_EXTERN_OP;
+        if (op && !item->ast->damaged)
             add_op(&r, item);
     }
     for (uint32_t i = 0; i < units->ops.count; i++) { /* grows: links may have links */

@@ -26,7 +26,8 @@ struct sema_module; /* a file, its imports, and their resolved items */
  * signatures. Reports errors; never NULL. Ask s->errors. */
 struct sema_module *sema_load(struct session *s, uint32_t source, const struct sema_loader *loader);
 
-/* Checks everything: kernels in all combinations, functions, ops. False if any error was reported. */
+/* Checks everything: kernels in all combinations, functions, ops. Of a file with syntax errors, the
+ * items that do not depend on what could not be read. False if any error was reported. */
 bool sema_check(struct sema_module *m);
 
 /* One binding of a variant. Names: a generic (value: enum ldsl_dtype), a const parameter (its value;

@@ -316,6 +316,7 @@ struct item {
     struct span at; /* the whole item */
     struct ast_name name;
     const char *doc; /* text of the /// lines above, joined by newlines, or NULL */
+    bool damaged;    /* has syntax errors, or needs an item that has: checking it says nothing */
     VEC(struct ast_attr) attrs;
     ast_generics generics; /* FN, KERNEL, OP */
     ast_params params;     /* FN, KERNEL, OP; STRUCT: the fields */
@@ -361,6 +362,7 @@ struct item {
 struct ast_file {
     uint32_t source; /* session source number */
     VEC(struct item *) items;
+    bool cut; /* after errors: things are missing, and nobody knows who needs them */
 };
 
 #endif

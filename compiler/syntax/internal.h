@@ -23,6 +23,7 @@ struct token {
     int kind; /* enum syntax_yytokentype of the generated parser.h, or a character */
     uint32_t begin, end;
     uint8_t newlines; /* line breaks before it, counted up to 2 */
+    bool wrong;       /* the lexer reported an error in it or right before */
     bool is_name;     /* a word that the parser took for a name */
     bool opens_block; /* a '{' that the parser took for a block with a way to recover in it */
     uint32_t partner; /* index of the matching bracket, or NO_PARTNER */
@@ -101,6 +102,19 @@ struct parse {
 
 typedef VEC(struct item_range) item_ranges;
 
+struct parsed_item {
+    struct item_range range;
+    struct item *item; /* NULL: its signature did not parse */
+    bool damaged;
+};
+
+typedef VEC(struct parsed_item) parsed_items;
+
+/* Names of what has syntax errors. */
+struct damage {
+    VEC(const char *) names; /* interned */
+};
+
 /* Lexes and parses the source of p (s, arena and source are set). */
 struct ast_file *parse_source(struct parse *p);
 
@@ -128,6 +142,12 @@ void parse_mark_name(struct parse *p, struct span at);
 bool parse_open_block(struct parse *p); /* after its '{'; false: nested too deeply */
 bool parse_enter(struct parse *p);      /* one block deeper; false: too deep */
 void *parse_alloc(struct parse *p, size_t bytes);
+
+/* Every name in the text between items. */
+void damage_range(struct damage *d, const struct parse *p, struct item_range range);
+/* Marks the items that need a damaged one, and those that need them; see ast_file.cut. */
+void damage_spread(struct damage *d, const struct parse *p, struct ast_file *file,
+                   parsed_items *items);
 
 /* ---- makers of nodes (ast.c) ---------------------------------------------------------------- */
 

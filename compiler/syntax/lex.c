@@ -236,12 +236,14 @@ tokens lex_source(struct session *s, uint32_t source)
     for (;;) {
         lx.newlines = 0;
         lx.token = (struct token){0};
+        uint32_t before = s->errors;
         int kind = syntax_lex_lex(scanner);
         lx.token.kind = kind;
         lx.token.begin = kind ? lx.begin : lx.end;
         lx.token.end = lx.end;
         lx.token.newlines = (uint8_t)(lx.newlines < 2 ? lx.newlines : 2);
         lx.token.partner = NO_PARTNER;
+        lx.token.wrong = s->errors != before;
         vec_push(&s->module, &list, lx.token);
         if (!kind)
             return list;

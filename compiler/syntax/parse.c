@@ -159,22 +159,40 @@ static struct item *parse_item(struct parse *p, struct item_range range)
     return parsed && !p->no_item ? p->item : NULL;
 }
 
+static bool has_wrong_token(const struct parse *p, struct item_range range)
+{
+    uint32_t i = range.first;
+    while (i < range.end && !p->tokens.data[i].wrong)
+        i++;
+    return i < range.end;
+}
+
 struct ast_file *parse_source(struct parse *p)
 {
     struct ast_file *file = arena_new(p->arena, struct ast_file);
+    uint32_t before = p->s->errors;
     file->source = p->source;
     p->raw = lex_source(p->s, p->source);
     drop_comments(p);
     item_ranges ranges = split_items(p);
+    parsed_items items = {0};
+    struct damage damage = {0};
     for (uint32_t i = 0; i < ranges.count && !too_many_errors(p); i++) {
         if (!ranges.data[i].is_item) {
             recover_junk(p, ranges.data[i]);
+            damage_range(&damage, p, ranges.data[i]);
             continue;
         }
         struct item *item = parse_item(p, ranges.data[i]);
+        struct parsed_item parsed = {ranges.data[i], item, p->s->errors != p->errors_before};
+        parsed.damaged |= has_wrong_token(p, ranges.data[i]);
+        vec_push(p->arena, &items, parsed);
         if (item)
             vec_push(p->arena, &file->items, item);
     }
+    file->cut = too_many_errors(p);
+    if (p->s->errors != before)
+        damage_spread(&damage, p, file, &items);
     return file;
 }
 
