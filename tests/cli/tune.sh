@@ -99,6 +99,16 @@ checks=$((checks + 1))
 expect 0 "$ldsl" run softmax 'x=randn(4x64,f32)' --tune --records first.records
 holds grep -q '^softmax | softmax_rows | ' first.records
 
+# what a bench measures against: the device's own copy; on a GPU our own copies too
+expect 0 "$ldsl" bench softmax --device cpu --shape R=4,D=64 --dtype f32 --seconds 0.001 --json -
+python 'r = out["rows"][0]; assert r["copy"] == "device" and list(r["copies_us"]) == ["device"], r'
+expect 0 "$ldsl" bench softmax --device simt --shape R=3,D=63 --dtype bf16 --seconds 0.001 --json -
+python 'r = out["rows"][0]
+assert set(r["copies_us"]) == {"device", "clone", "clone, evict_last"}, r
+assert r["copies_us"][r["copy"]] == min(r["copies_us"].values()), r
+assert abs(r["copy_ratio"] * r["median_us"] / r["copies_us"][r["copy"]] - 1) < 1e-6, r
+assert abs(r["copy_gbs"] * r["copies_us"][r["copy"]] * 1e3 / r["bytes"] - 1) < 1e-6, r'
+
 # the chart of a bench
 if command -v gnuplot >/dev/null; then
     expect 0 "$ldsl" bench softmax --shape R=4,D=64 --seconds 0.001 --plot chart.svg
