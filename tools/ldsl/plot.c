@@ -53,7 +53,7 @@ static void write_program(FILE *out, const struct plot *p)
     put_text(out, p->title);
     fprintf(out,
             "\nset style fill solid 0.9\n"
-            "set xlabel 'bandwidth, as a part of that of a copy of the same bytes'\n"
+            "set xlabel 'bandwidth, as a part of that of the best copy of as many bytes'\n"
             "set xrange [0:%.3f]\n"
             "set yrange [-0.7:%u-0.3]\n"
             "set ytics scale 0\n"
@@ -65,7 +65,7 @@ static void write_program(FILE *out, const struct plot *p)
             "plot '-' using (0):($0):(0):1:($0-0.35):($0+0.35):ytic(2) with boxxyerror notitle "
             "lc rgb '#3465a4', "
             "'-' using 1:($0):2 with labels left offset 0.5,0 notitle, "
-            "NaN with lines lw 2 lc rgb '#cc0000' title 'the copy'\n",
+            "NaN with lines lw 2 lc rgb '#cc0000' title 'the best copy'\n",
             1.35 * largest_ratio(p), p->count);
     for (unsigned i = p->count; i-- > 0;) {
         fprintf(out, "%.6g ", p->rows[i].ratio);

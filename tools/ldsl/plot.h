@@ -6,7 +6,7 @@
 
 struct plot_row {
     char label[256];
-    double ratio;  /* the operator's bandwidth by that of a copy of the same bytes */
+    double ratio;  /* the operator's bandwidth by that of the best copy of as many bytes */
     char note[64]; /* stands behind the bar */
 };
 
