@@ -628,6 +628,7 @@ static void what_is_translated_loads_as_machine_code(void **state)
     assert_int_equal(now.registers, 96);
     assert_int_equal(now.spill_bytes, 24);
     rt_cuda.unload(*state, kernel);
+    ldsl_artifact_free(again);
     assert_int_equal(rt_cuda.translate(*state, &again, made), LDSL_ARGUMENT);
     assert_null(again);
     ldsl_artifact_free(made);
