@@ -17,24 +17,26 @@ static const char *const parts_texts[] = {NULL, "parts=1", "parts=3", "parts=64"
 
 /* Each schedule value away from the compiler's choice, alone or with what it needs to matter: one warp,
  * many, a number that is no power of two; rows over several blocks; rows kept in registers, shared
- * memory, both, or read again; narrow accesses; loads through a ring. */
+ * memory, both, or read again; narrow accesses; loads through a ring. What a kernel's tune block
+ * leaves out comes last: it is given up first. */
 static const char *const schedule_texts[] = {
     NULL,
     "num_warps=1",
-    "num_warps=3,vector=4",
-    "num_warps=16,early_weights=1",
+    "vector=4,num_warps=7",
+    "early_weights=1,num_warps=16",
     "cluster=2,num_warps=2",
     "cluster=4,num_warps=5",
     "cluster=8,num_warps=1,hold=32",
     "hold=0,hold_registers=0,num_warps=2",
     "hold=64,hold_registers=2,num_warps=4",
-    "hold_registers=6,vector=8",
+    "hold_registers=6,vector=8,num_warps=8",
     "stages=2,num_warps=2",
     "stages=4,hold=32,num_warps=7",
 };
 #define COUNT(list) ((uint32_t)(sizeof(list) / sizeof *(list)))
 
-enum { MOST_ELEMENTS = 1 << 18, EXHAUSTIVE = 24 };
+/* FEW_ELEMENTS: just enough for the widest row. */
+enum { MOST_ELEMENTS = 1 << 18, FEW_ELEMENTS = 65541, EXHAUSTIVE = 24 };
 
 /* ---- building ---------------------------------------------------------------------------------- */
 
@@ -142,7 +144,8 @@ bool cases_create(struct cases *out, const struct subject *s, const int64_t *til
                   unsigned tile_count, unsigned flags)
 {
     uint8_t levels[COVER_FACTORS];
-    *out = (struct cases){.subject = s, .most_elements = MOST_ELEMENTS};
+    *out = (struct cases){.subject = s,
+                          .most_elements = flags & CASES_SMALL ? FEW_ELEMENTS : MOST_ELEMENTS};
     set_sizes(out, tiles, tile_count, flags);
     find_wide_dims(out);
     for (uint32_t d = 0; d < s->dim_count; d++)

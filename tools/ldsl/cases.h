@@ -36,11 +36,12 @@ struct cases {
     struct cover cover;
 };
 
-enum { CASES_PARTS = 1, CASES_GRADIENT = 2, CASES_SCHEDULES = 4 };
+enum { CASES_PARTS = 1, CASES_GRADIENT = 2, CASES_SCHEDULES = 4, CASES_SMALL = 8 };
 
 /* tiles: sizes worth trying with their neighbours. flags: CASES_PARTS if the operator's kernels have
- * part axes; CASES_SCHEDULES: with the ways to map kernels to a GPU; CASES_GRADIENT: only what the
- * value of a derivative may depend on, at small sizes. */
+ * part axes; CASES_SCHEDULES: with the ways to map kernels to a GPU; CASES_SMALL: fewer
+ * elements, for an emulator; CASES_GRADIENT: only what the value of a derivative may depend on, at
+ * small sizes. */
 bool cases_create(struct cases *out, const struct subject *s, const int64_t *tiles,
                   unsigned tile_count, unsigned flags);
 void cases_destroy(struct cases *c);

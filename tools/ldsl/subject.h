@@ -61,6 +61,7 @@ struct trial {
     int64_t dims[SUBJECT_DIMS];
     const char *with;  /* schedule values, or NULL */
     const char *parts; /* "parts=3", or NULL; more of the same */
+    char fewer[64];    /* where `with` is what is left of a longer one */
     unsigned layout;   /* enum layout, or-ed */
     bool once;         /* no second run to compare with: references */
     struct trial_param *params;

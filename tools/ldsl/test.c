@@ -5,6 +5,7 @@
 #include "verify.h"
 #include "words.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -135,31 +136,45 @@ static bool is_refused(enum ldsl_status status)
     return status == LDSL_ARGUMENT || status == LDSL_UNSUPPORTED;
 }
 
-/* If parts are refused (no launch of these sizes has any), or schedule values (the GPU has no such
- * block), leaves them to the compiler. If the sizes are refused, tries each dim as 1, as each other
- * dim, and as one more than it. */
-static bool make_acceptable(struct session *s, struct trial *t, enum ldsl_status *status)
+/* Gives up the last of the schedule values. */
+static void drop_value(struct trial *t)
 {
-    if (is_accepted(s, t, status))
-        return true;
+    snprintf(t->fewer, sizeof t->fewer, "%.*s", (int)sizeof t->fewer - 1, t->with);
+    char *comma = strrchr(t->fewer, ',');
+    if (comma)
+        *comma = '\0';
+    t->with = comma ? t->fewer : NULL;
+}
+
+/* If parts are refused (no launch of these sizes has any), or schedule values (the kernel lists others,
+ * the GPU has no such block), leaves them to the compiler, one by one. */
+static bool without_choices(struct session *s, struct trial *t, enum ldsl_status *status)
+{
+    bool fine = false;
     if (t->parts && is_refused(*status)) {
         t->parts = NULL;
-        if (is_accepted(s, t, status))
-            return true;
+        fine = is_accepted(s, t, status);
     }
-    if (t->with && t->with != s->options->with && is_refused(*status)) {
-        t->with = NULL;
-        if (is_accepted(s, t, status))
-            return true;
+    while (!fine && t->with && t->with != s->options->with && is_refused(*status)) {
+        drop_value(t);
+        fine = is_accepted(s, t, status);
     }
-    for (uint32_t d = 0; *status == LDSL_ARGUMENT && d < t->subject->dim_count; d++) {
+    return fine;
+}
+
+/* If the sizes are refused, tries each dim as 1, as each other dim, and as one more than it. */
+static bool make_acceptable(struct session *s, struct trial *t, enum ldsl_status *status)
+{
+    if (is_accepted(s, t, status) || without_choices(s, t, status))
+        return true;
+    for (uint32_t d = 0; is_refused(*status) && d < t->subject->dim_count; d++) {
         int64_t kept = t->dims[d];
         for (uint32_t e = 0; e <= 2 * t->subject->dim_count; e++) {
             t->dims[d] = e == 0 ? 1 : t->dims[(e - 1) / 2] + (e - 1) % 2;
             if ((e == 0 || (e - 1) / 2 != d) && is_accepted(s, t, status))
                 return true;
             t->dims[d] = kept;
-            if (*status != LDSL_ARGUMENT)
+            if (!is_refused(*status))
                 break;
         }
     }
@@ -176,7 +191,7 @@ static void run_case(struct session *s, struct tally *tally, struct trial *t, en
     if (s->options->only && !strstr(name, s->options->only))
         return;
     cli_progress(s->cli, "%s: %s", tally->op, name);
-    if (!good && status == LDSL_ARGUMENT) {
+    if (!good && is_refused(status)) {
         tally->refused++;
         if (s->options->verbose && (!s->cli->json_path || strcmp(s->cli->json_path, "-") != 0))
             printf("refused %s: %s\n        %s\n", tally->op, name, ldsl_last_error());
@@ -223,8 +238,11 @@ static void test_values(struct session *s, struct tally *tally, const struct sub
     int64_t tiles[3];
     unsigned tile_count;
     unsigned flags = learn(s, subject, tiles, &tile_count, 3);
-    if (!s->options->with && strcmp(ldsl_context_device(s->ops.context), "cpu") != 0)
+    const char *device = ldsl_context_device(s->ops.context);
+    if (!s->options->with && strcmp(device, "cpu") != 0)
         flags |= CASES_SCHEDULES;
+    if (strcmp(device, "simt") == 0)
+        flags |= CASES_SMALL;
     struct cases cases;
     if (!cases_create(&cases, subject, tiles, tile_count, flags)) {
         row(s, tally, "making the cases", false, 0, 0, "out of memory, or too many parameters");
