@@ -16,7 +16,7 @@
  * the driver's compiler schedules. */
 #define GPU_PASSES                                                                                 \
     "always-inline,function(sroa,early-cse,instcombine<no-verify-fixpoint>,simplifycfg,"           \
-    "early-cse<memssa>,adce)"
+    "early-cse<memssa>,sink,adce)"
 
 /* ---- LLVM's objects ---------------------------------------------------------------------------- */
 

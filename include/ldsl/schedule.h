@@ -17,7 +17,7 @@
     X(vector,         1,     16,     "16 8",                            "bytes of the widest access") \
     X(blocks_per_sm,  0,     32,     "1 2 3 4 6 8",                     "blocks meant to be resident on a multiprocessor; 0: as many as fit") \
     X(max_registers,  0,     255,    "40 64 96 128 168",                "registers of a thread at most; 0: no limit") \
-    X(hold,           0,     4096,   "0 32 64 96 128 160 192 224",      "bytes a thread keeps in shared memory of a swept row that is read again") \
+    X(hold,           0,     4096,   "0 64 96 128 160 192 224 256 320 416", "bytes a thread keeps in shared memory of a swept row that is read again") \
     X(hold_registers, 0,     64,     "0 2 4 6 8 12",                    "vectors a thread keeps in registers of a swept row that is read again") \
     X(stages,         0,     16,     "0 2 3 4",                         "depth of the ring that loads of a loop go through; 0: no ring") \
     X(evict_last,     0,     1,      "0 1",                             "reads ask to stay in the L2 cache") \

@@ -178,28 +178,76 @@ void gpu_load_vectors(struct gen *g, const struct gpu_address *a, LLVMValueRef *
         out[i] = load_vector(g, a, i * a->width);
 }
 
-void gpu_take_vectors(struct gen *g, const struct gpu_address *a, LLVMValueRef const *vectors)
+/* One vector, from register `from` of the access's view on, as the value has its registers. */
+static void take_vector(struct gen *g, const struct gpu_address *a, LLVMValueRef x, uint32_t from)
 {
     struct ir_value *v = a->node->results[0];
     const struct gpu_view *own = &gpu_value(g, v)->view;
     bool words = in_words(a), same = gpu_view_same(&a->view, own);
-    for (uint32_t i = 0; i < a->view.count; i++) {
-        LLVMValueRef x = vectors[i / a->width];
-        uint32_t k = i % a->width;
-        if (words && !same)
-            x = LLVMBuildBitCast(g->b, x, gen_wide(g->t_i16, a->width), "");
+    if (words && !same)
+        x = LLVMBuildBitCast(g->b, x, gen_wide(g->t_i16, a->width), "");
+    for (uint32_t k = 0; k < a->width; k++)
         if (!words || !same)
-            gpu_set(g, v, gpu_view_map(&a->view, i, own),
+            gpu_set(g, v, gpu_view_map(&a->view, from + k, own),
                     from_memory(g, v->type.elem, gen_lane(g, x, k)));
         else if (k % 2 == 0)
-            gpu_set_word(g, v, i / 2, gen_lane(g, x, k / 2));
-    }
+            gpu_set_word(g, v, (from + k) / 2, gen_lane(g, x, k / 2));
+}
+
+void gpu_take_vectors(struct gen *g, const struct gpu_address *a, LLVMValueRef const *vectors)
+{
+    for (uint32_t i = 0; i < a->view.count; i += a->width)
+        take_vector(g, a, vectors[i / a->width], i);
 }
 
 bool gpu_is_loaded(struct gen *g, const struct ir_node *n)
 {
     const struct gpu_value *v = gpu_value(g, n->results[0]);
-    return v->regs[0] || (v->words && v->words[0]);
+    return v->regs[0] || (v->words && v->words[0]) || v->late;
+}
+
+/* ---- late loads -------------------------------------------------------------------------------- */
+
+enum { MANY = 4, AHEAD = 2 }; /* vectors */
+
+static bool is_reduced_after(const struct ir_node *n)
+{
+    for (; n; n = n->next)
+        if (n->region_count)
+            return true;
+    return false;
+}
+
+static bool is_reduced_before(const struct ir_node *n)
+{
+    for (; n; n = n->prev)
+        if (n->op == IR_OP_reduce && n->attr.to == IR_NO_AXIS)
+            return true;
+    return false;
+}
+
+/* Weights: many vectors, read after the last reduction of a block, in straight-line code. All of them
+ * at once would take registers that the row itself needs. */
+static bool may_be_late(struct gen *g, const struct gpu_address *a)
+{
+    const struct ir_node *n = a->node;
+    if (g->gpu->loop || a->aligned || a->width == 1 || a->view.count / a->width < MANY ||
+        !gpu_view_same(&a->view, &gpu_value(g, n->results[0])->view) ||
+        g->gpu->written[n->attr.tensor] || is_reduced_after(n->next) || !is_reduced_before(n->prev))
+        return false;
+    for (uint32_t i = 0; i < a->view.count; i += a->width)
+        if (border_of(g, a, i).ragged)
+            return false;
+    return true;
+}
+
+void gpu_load_late(struct gen *g, struct gpu_value *gv, uint32_t i)
+{
+    const struct gpu_address *a = gv->late;
+    uint32_t from = i - i % a->width, ahead = from + (AHEAD + 1) * a->width;
+    for (; from < a->view.count && from < ahead; from += a->width)
+        if (in_words(a) ? !gv->words[from / 2] : !gv->regs[from])
+            take_vector(g, a, load_vector(g, a, from), from);
 }
 
 void gpu_load(struct gen *g, struct ir_node *n)
@@ -213,6 +261,12 @@ void gpu_load(struct gen *g, struct ir_node *n)
     if (a.width == 1) {
         for (uint32_t i = 0; i < a.view.count; i++)
             load_single(g, &a, i);
+        return;
+    }
+    if (may_be_late(g, &a)) {
+        struct gpu_address *late = arena_new(&g->s->module, struct gpu_address);
+        *late = a;
+        gpu_value(g, n->results[0])->late = late;
         return;
     }
     LLVMValueRef *vectors = arena_array(&g->s->module, LLVMValueRef, a.view.count / a.width);
@@ -323,6 +377,21 @@ static void store_proven(struct gen *g, const struct gpu_address *a, struct ir_v
             store_vector(g, a, i, collect(g, a, v, i), owner);
 }
 
+/* Of a scalar only its owner needs the value: LLVM moves what computes it into the branch. */
+static void store_scalar(struct gen *g, const struct gpu_address *a, struct ir_value *v,
+                         LLVMValueRef owner)
+{
+    LLVMBasicBlockRef own = gen_block(g, "own"), join = gen_block(g, "stored");
+    LLVMValueRef test = gpu_and(g, owner, in_tensor(g, a, 0));
+    LLVMBuildCondBr(g->b, test, own, join);
+    LLVMPositionBuilderAtEnd(g->b, own);
+    LLVMValueRef x = to_memory(g, v->type.elem, gpu_scalar(g, v));
+    struct lane_access access = gpu_access(g, a, 0, LLVMTypeOf(x), 1, NULL);
+    g->gpu->hooks->store(&g->gpu->lane, &access, x);
+    LLVMBuildBr(g->b, join);
+    LLVMPositionBuilderAtEnd(g->b, join);
+}
+
 void gpu_store(struct gen *g, struct ir_node *n)
 {
     uint32_t rank = g->f->tensors.data[n->attr.tensor].rank;
@@ -332,6 +401,11 @@ void gpu_store(struct gen *g, struct ir_node *n)
     struct gpu_address a = gpu_address(g, n, axes);
     LLVMValueRef owner = gpu_owner(g, axes);
     prepare_guards(g, &a);
+    if (!axes && owner) {
+        gpu_force(g, v);
+        store_scalar(g, &a, v, owner);
+        return;
+    }
     if (!a.aligned) {
         store_proven(g, &a, v, owner);
         return;

@@ -37,18 +37,21 @@ struct schedule {
     bool early_weights;      /* loads that do not depend on a reduction move up before it */
 };
 
+struct gpu_address;
+
 /* A register of a value: a scalar; a 16-bit float is an i16 of its bits. Of 16-bit floats two
  * neighbours (registers 2 i and 2 i + 1) may be kept as one i32 word. */
 struct gpu_value {
     struct ir_value *v;
-    struct gpu_view view; /* over the axes of the value */
-    LLVMValueRef *regs;   /* view.count; NULL entries: not there (yet) */
-    LLVMValueRef *words;  /* view.count / 2, or NULL: not a 16-bit float or an odd count */
-    LLVMValueRef *slots;  /* of carried values: an alloca for each register */
-    LLVMValueRef aside;   /* what all registers of the op share */
-    bool lazy;            /* an elementwise op, emitted where it is used */
-    bool cheap;           /* lazy, and better computed again than kept over a barrier */
-    uint8_t cost;         /* of computing one register from what is kept */
+    struct gpu_view view;     /* over the axes of the value */
+    LLVMValueRef *regs;       /* view.count; NULL entries: not there (yet) */
+    LLVMValueRef *words;      /* view.count / 2, or NULL: not a 16-bit float or an odd count */
+    LLVMValueRef *slots;      /* of carried values: an alloca for each register */
+    LLVMValueRef aside;       /* what all registers of the op share */
+    struct gpu_address *late; /* of a load: its vectors are read when they are asked for */
+    bool lazy;                /* an elementwise op, emitted where it is used */
+    bool cheap;               /* lazy, and better computed again than kept over a barrier */
+    uint8_t cost;             /* of computing one register from what is kept */
 };
 
 /* Something remembered, and what was there before: undone when its region ends. */
@@ -193,6 +196,8 @@ struct gpu_address gpu_address(struct gen *g, const struct ir_node *n, axis_set 
 LLVMValueRef gpu_address_of(struct gen *g, const struct gpu_address *a, uint32_t i);
 struct lane_access gpu_access(struct gen *g, const struct gpu_address *a, uint32_t i,
                               LLVMTypeRef type, uint32_t elements, LLVMValueRef guard);
+/* Reads the vector of register i, and the next ones, of a load that was put off. access.c */
+void gpu_load_late(struct gen *g, struct gpu_value *gv, uint32_t i);
 /* access.c: the type of one vector in memory; all vectors of a load; what a load gives. */
 LLVMTypeRef gpu_vector_type(struct gen *g, const struct gpu_address *a);
 /* The width without an address: what gpu_address will choose. */

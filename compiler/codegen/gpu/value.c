@@ -272,6 +272,10 @@ LLVMValueRef gpu_reg(struct gen *g, struct ir_value *v, uint32_t i)
     if (gv->regs[i])
         return gv->regs[i];
     LLVMValueRef x;
+    if (gv->late && !(gv->words && gv->words[i / 2]))
+        gpu_load_late(g, gv, i);
+    if (gv->regs[i])
+        return gv->regs[i];
     if (gv->words && gv->words[i / 2])
         x = half_of(g, gv->words[i / 2], i % 2);
     else if (gv->slots)
@@ -287,6 +291,8 @@ LLVMValueRef gpu_reg(struct gen *g, struct ir_value *v, uint32_t i)
 LLVMValueRef gpu_word(struct gen *g, struct ir_value *v, uint32_t i)
 {
     struct gpu_value *gv = gpu_value(g, v);
+    if (gv->late && gv->words && !gv->words[i])
+        gpu_load_late(g, gv, 2 * i);
     LLVMValueRef word = gv->words ? gv->words[i] : NULL;
     if (word)
         return word;
