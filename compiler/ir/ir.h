@@ -128,7 +128,7 @@ enum ir_axis_kind {
     IR_AXIS_HELD,    /* the whole range in one tile */
     IR_AXIS_SWEPT,   /* walked by sweep ops; usable inside them (held values over it keep `tile`
                         lanes) */
-    IR_AXIS_PART /* a partition of `parent` into `tile` parts: element e belongs to e mod tile */
+    IR_AXIS_PART /* a partition of `parent` into `tile` parts, which the target makes: docs/ir.md */
 };
 
 struct ir_axis {

@@ -6,7 +6,7 @@
  *        there the layout has the last word.
  * Needs: nothing.
  * Keeps: numbers of parts that the kernel or the user chose. @ordered functions get the same number
- *        on every target, because it decides the order of their sums.
+ *        on every CPU, because it decides the order of their sums.
  * Example: with 32-byte vectors,
  *        p : part v {tile = 0}  ->  p : part v {tile = 16} */
 #include "pass/internal.h"

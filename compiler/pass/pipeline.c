@@ -12,7 +12,7 @@ static const struct pass passes[] = {
     {"licm",  pass_licm,  "what is the same in every round is computed before the loop"},
     {"dce",   pass_dce,   "what nobody can observe goes, carried values of loops too"},
     {"defer", pass_defer, "sums that a loop adds to are finished after it (GPUs)"},
-    {"parts", pass_parts, "picks the number of parts of each partition from the target's vector width"},
+    {"parts", pass_parts, "picks the number of parts of each partition from the target's vector width or threads"},
 };
 
 /* By name; a pass may run more than once. */
