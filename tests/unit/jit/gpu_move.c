@@ -43,9 +43,9 @@ static void test_extract_in_loop(void **state)
 {
     (void)state;
     static const struct config small[] = {
-        {1, 1, 1, 64 },
-        {3, 1, 2, 96 },
-        {2, 2, 1, 128}
+        {1, 1, 1, 64  },
+        {3, 1, 2, 96  },
+        {4, 1, 1, 1024}
     };
     for (size_t i = 0; i < 3; i++)
         check_body(&(struct body){&i32, &i32, OVER_R, .lines = rounds}, &small[i]);
@@ -54,12 +54,13 @@ static void test_extract_in_loop(void **state)
 /* ---- relabel ----------------------------------------------------------------------------------- */
 
 /* y[r, c, d] = x[r, d] - x[r, c]: x is held along c and along d. */
-static void make_differences(char *text, const struct type *t, const struct config *c)
+static void make_differences(char *text, const struct type *t, const struct config *c, bool aligned)
 {
+    const char *fact = aligned ? " {align = 16, packed}" : "";
     snprintf(text, TEXT_BYTES,
              "kernel k {\n"
-             "  params { %%R : dim  %%N : dim }\n"
-             "  tensors { x : read %s[%%R, %%N]  y : out %s[%%R, %%N, %%N] }\n"
+             "  params { %%R : dim  %%N : dim {multiple = %d} }\n"
+             "  tensors { x : read %s[%%R, %%N]%s  y : out %s[%%R, %%N, %%N]%s }\n"
              "  axes {\n"
              "    r : grid %%z .. %%R {tile = %d}\n"
              "    c : held %%z .. %%N {tile = %d}\n"
@@ -78,8 +79,8 @@ static void make_differences(char *text, const struct type *t, const struct conf
              "    return\n"
              "  }\n"
              "}\n",
-             t->name, t->name, c->rows, c->tile, c->tile, c->warps, c->cluster, t->name, t->name,
-             t->name);
+             aligned ? 16 : 1, t->name, fact, t->name, fact, c->rows, c->tile, c->tile, c->warps,
+             c->cluster, t->name, t->name, t->name);
 }
 
 static void check_differences(const struct type *t, const struct ready *gpu, const struct config *c,
@@ -106,7 +107,7 @@ static void check_differences(const struct type *t, const struct ready *gpu, con
     free(y), free(m.x);
 }
 
-static void test_relabel(void **state)
+static void test_differences(void **state)
 {
     (void)state;
     static const struct config small[] = {
@@ -120,12 +121,81 @@ static void test_relabel(void **state)
     static const struct type *const types[] = {&f32, &f64, &bf16, &i32};
     for (size_t i = 0; i < sizeof small / sizeof small[0]; i++) {
         char text[TEXT_BYTES];
-        make_differences(text, types[i % 4], &small[i]);
+        bool aligned = i % 2 == 0;
+        make_differences(text, types[i % 4], &small[i], aligned);
         struct ready gpu = get_ready(&on_gpu, text);
         check_differences(types[i % 4], &gpu, &small[i], 3, small[i].tile, text);
-        check_differences(types[i % 4], &gpu, &small[i], 2, small[i].tile / 2 + 1, text);
+        if (!aligned)
+            check_differences(types[i % 4], &gpu, &small[i], 2, small[i].tile / 2 + 1, text);
         release(&gpu);
     }
+}
+
+/* y = x, or x transposed: what is read along c in vectors is written along d. */
+static void make_copy(char *text, const struct type *t, const struct config *c, bool transposed)
+{
+    snprintf(text, TEXT_BYTES,
+             "kernel k {\n"
+             "  params { %%R : dim  %%N : dim {multiple = 16} }\n"
+             "  tensors { x : read %s[%%R, %%N] {align = 16, packed}  y : out %s[%s] }\n"
+             "  axes {\n"
+             "    r : grid %%z .. %%R {tile = %d}\n"
+             "    c : held %%z .. %%N {tile = %d}\n"
+             "    d : held %%z .. %%N {tile = %d}\n"
+             "  }\n"
+             "  settings { num_warps = %d  cluster = %d }\n"
+             "  body {\n"
+             "    %%z = const {i = 0} : index\n"
+             "    %%r = index {axis = r} : index[r]\n"
+             "    %%c = index {axis = c} : index[c]\n"
+             "    %%d = index {axis = d} : index[d]\n"
+             "    %%a = load x[%%r, %%c] : %s[r, c]\n"
+             "    %%y = relabel %%a {axis = c, to = d} : %s[r, d]\n"
+             "    store y[%s], %%y\n"
+             "    return\n"
+             "  }\n"
+             "}\n",
+             t->name, t->name, transposed ? "%N, %R" : "%R, %N", c->rows, c->tile, c->tile,
+             c->warps, c->cluster, t->name, t->name, transposed ? "%d, %r" : "%r, %d");
+}
+
+static void check_copy(const struct type *t, const struct config *c, bool transposed)
+{
+    char text[TEXT_BYTES];
+    make_copy(text, t, c, transposed);
+    struct ready gpu = get_ready(&on_gpu, text);
+    size_t R = (size_t)c->rows + 1, N = (size_t)c->tile;
+    struct matrix m = new_matrix(t, (int64_t)R, (int64_t)N);
+    char *y = calloc(R * N, t->bytes);
+    uint64_t x_at = put(&on_gpu, m.x, R * N * t->bytes), y_at = put(&on_gpu, y, R * N * t->bytes);
+    uint64_t slots[] = {x_at, N, y_at, transposed ? R : N, R, N};
+    launch(&gpu, slots, 2, text);
+    take(&on_gpu, x_at, NULL, 0);
+    take(&on_gpu, y_at, y, R * N * t->bytes);
+    for (size_t i = 0; i < R * N; i++) {
+        size_t at = transposed ? i % N * R + i / N : i;
+        if (memcmp(y + at * t->bytes, m.x + i * t->bytes, t->bytes) != 0)
+            fail_msg("x[%d, %d] is elsewhere\n%s", (int)(i / N), (int)(i % N), text);
+    }
+    release(&gpu);
+    free(y), free(m.x);
+}
+
+/* Through other registers, shuffles (two elements of a vector go to two lanes), shared memory. */
+static void test_copies(void **state)
+{
+    (void)state;
+    static const struct config some[] = {
+        {1, 1, 1, 128 },
+        {4, 1, 1, 1024},
+        {2, 1, 4, 256 },
+        {5, 1, 1, 640 },
+        {4, 2, 1, 2048},
+    };
+    static const struct type *const types[] = {&f64, &f32, &bf16, &i64};
+    for (size_t i = 0; i < sizeof some / sizeof some[0]; i++)
+        for (size_t t = 0; t < 4; t++)
+            check_copy(types[t], &some[i], (i + t) % 4 != 3);
 }
 
 int main(int argc, char **argv)
@@ -134,7 +204,8 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_extract),
         cmocka_unit_test(test_extract_in_loop),
-        cmocka_unit_test(test_relabel),
+        cmocka_unit_test(test_differences),
+        cmocka_unit_test(test_copies),
     };
     return cmocka_run_group_tests(tests, open_both, close_both);
 }

@@ -10,6 +10,32 @@ static void check_kind(const struct type *t, const char *kind, const struct conf
     check_body(&(struct body){t, t, columns ? OVER_C : OVER_R, .lines = lines}, c);
 }
 
+static const char sum[] = "    %y = reduce %x {axes = [c], kind = sum} : f32[r]\n";
+
+/* The configurations are what they are meant to be: rows are spread over warps and blocks. */
+static void test_layouts(void **state)
+{
+    static const char *const over[CONFIGS] = {"lane", "warp", "block", "warp",  "warp", "block",
+                                              "warp", "warp", "lane",  "block", "lane", "warp"};
+    (void)state;
+    for (size_t i = 0; i < CONFIGS; i++) {
+        char text[TEXT_BYTES];
+        make_text(text, &(struct body){&f32, &f32, OVER_R, .lines = sum}, &configs[i]);
+        struct ldsl_source source = {"test.tir", text, strlen(text)};
+        struct ldsl_options options = {
+            .target = on_gpu.info.target, .from_ir = true, .emit = LDSL_EMIT_LAYOUT};
+        ldsl_artifact *layout;
+        size_t bytes;
+        assert_int_equal(ldsl_compile(&layout, &source, &options, &test_sink), LDSL_OK);
+        const char *axis = strstr(ldsl_artifact_data(layout, &bytes), "\n  c: ");
+        assert_non_null(axis);
+        const char *found = strstr(axis, over[i]);
+        if (!found || found > strchr(axis + 1, '\n'))
+            fail_msg("not over a %s:%.200s", over[i], axis);
+        ldsl_artifact_free(layout);
+    }
+}
+
 static void test_every_config(void **state)
 {
     (void)state;
@@ -247,15 +273,13 @@ static char *run_ordered(const struct body *k, const struct config *c, const str
 static void check_ordered(const char *lines, int64_t D)
 {
     static const struct config spread[] = {
-        {1, 1, 1, 1024},
+        {1, 1, 1, 512 },
         {4, 1, 1, 1024},
         {5, 1, 1, 1280},
-        {8, 1, 2, 2048},
+        {8, 1, 2, 1024},
         {7, 1, 1, 1792},
-        {2, 1, 4, 1024},
-        {2, 2, 1, 1024},
-        {3, 2, 1, 1536},
-        {8, 1, 8, 1024},
+        {2, 2, 1, 2048},
+        {5, 2, 1, 2560},
     };
     struct body k = {&f32, &f32, OVER_R, lines, .word = "ordered"};
     struct matrix m = new_matrix(&f32, 5, D);
@@ -282,11 +306,11 @@ int main(int argc, char **argv)
 {
     choose_gpu(argc, argv);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_config), cmocka_unit_test(test_columns),
-        cmocka_unit_test(test_every_kind),   cmocka_unit_test(test_bools),
-        cmocka_unit_test(test_combiners),    cmocka_unit_test(test_siblings),
-        cmocka_unit_test(test_loops),        cmocka_unit_test(test_parts),
-        cmocka_unit_test(test_ordered),
+        cmocka_unit_test(test_layouts),  cmocka_unit_test(test_every_config),
+        cmocka_unit_test(test_columns),  cmocka_unit_test(test_every_kind),
+        cmocka_unit_test(test_bools),    cmocka_unit_test(test_combiners),
+        cmocka_unit_test(test_siblings), cmocka_unit_test(test_loops),
+        cmocka_unit_test(test_parts),    cmocka_unit_test(test_ordered),
     };
     return cmocka_run_group_tests(tests, open_both, close_both);
 }
