@@ -1,15 +1,18 @@
 /* The GPU lowering: the code of one thread of a block.
  *
  *   entry.c    slots, programs, the frame     layout.c   who holds which element
- *   schedule.c values the tuner chooses       assign.c   layouts for a function
- *   value.c    registers of values            guard.c    which elements exist
- *   access.c   tensors                        control.c  structured control flow
- *   reduce.c   reductions                     scan.c     scans
- *   move.c     extract, relabel, conversions  shared.c   shared memory
- *   address.c  where elements are             shift.c    axes aligned down
+ *   schedule.c values the tuner chooses       assign.c   layouts for a function, by
+ *   value.c    registers of values            work.c     ... what it does with its axes,
+ *   guard.c    which elements exist           cost.c     ... what that costs, and
+ *   access.c   tensors                        pressure.c ... what registers it takes
+ *   address.c  where elements are             width.c    how wide an access may be
+ *   shift.c    axes aligned down              control.c  structured control flow
  *   sweep.c    loops over an axis             stage.c    what rounds fetch ahead and keep
- *   hazard.c   barriers for tensors           report.c   --emit=layout, remarks
- *   draw.c     layouts as SVG
+ *   reduce.c   reductions                     ordered.c  ... of @ordered kernels
+ *   scan.c     scans                          item.c     what is reduced: tuples, words
+ *   move.c     extract, relabel, conversions  exchange.c by way of shared memory and clusters
+ *   shared.c   shared memory                  hazard.c   barriers for tensors
+ *   report.c   --emit=layout, remarks         draw.c     layouts as SVG
  *
  * A tile is spread over the registers of the threads by a layout. Ops that act (loads, stores,
  * reductions, control) are emitted where they stand. Elementwise ops are lazy: each register is
