@@ -238,7 +238,7 @@ void gpu_scan(struct gen *g, struct ir_node *n);                           /* sc
 void gpu_extract(struct gen *g, struct ir_node *n);                        /* move.c */
 void gpu_relabel(struct gen *g, struct ir_node *n);                        /* move.c */
 
-/* One combine step of a reduce or scan: out = a with b; one scalar per operand. reduce.c */
+/* One combine step of a reduce or scan: out = a with b; one scalar per operand. item.c */
 void gpu_combine(struct gen *g, const struct ir_node *n, LLVMValueRef *out, LLVMValueRef *a,
                  LLVMValueRef *b);
 void gpu_sweep(struct gen *g, struct ir_node *n); /* sweep.c */

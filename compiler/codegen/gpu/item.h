@@ -43,7 +43,7 @@ struct gpu_item gpu_item_from_words(struct gen *g, const struct ir_node *n, bool
 /* Sets register i of the results; nothing gives the identity, 0 for a combiner. */
 void gpu_item_set(struct gen *g, const struct ir_node *n, const struct gpu_item *x, uint32_t i);
 
-/* The other lane's item; `by` is the hook's argument. */
+/* Another lane's item: shuffle_xor, shuffle_up, shuffle_from. */
 struct gpu_item gpu_item_xor(struct gen *g, const struct ir_node *n, const struct gpu_item *x,
                              uint32_t mask);
 struct gpu_item gpu_item_up(struct gen *g, const struct ir_node *n, const struct gpu_item *x,
