@@ -296,7 +296,7 @@ LLVMValueRef gpu_word(struct gen *g, struct ir_value *v, uint32_t i)
     LLVMValueRef word = gv->words ? gv->words[i] : NULL;
     if (word)
         return word;
-    if (is_narrowing(v)) {
+    if (is_narrowing(v) && g->gpu->hooks->narrow) {
         struct ir_value *from = v->node->operands[0];
         LLVMValueRef low = gpu_reg_in(g, from, &gv->view, 2 * i);
         LLVMValueRef high = gpu_reg_in(g, from, &gv->view, 2 * i + 1);
