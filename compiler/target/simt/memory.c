@@ -13,6 +13,8 @@ static LLVMValueRef guard_of(struct lane_emit *e, LLVMValueRef guard)
     LLVMTypeRef i32 = simt(e)->i32;
     if (!guard || simt_is_left_out(e, SIMT_GUARD))
         return simt_int(e, i32, 1);
+    if (simt_is_left_out(e, SIMT_PROBE))
+        simt_check(e, guard, "the guard holds");
     return LLVMBuildZExt(e->b, guard, i32, "");
 }
 

@@ -17,7 +17,14 @@
 #include <stddef.h>
 
 /* What a faulty emulator leaves out, so that tests see whether the checks have teeth. */
-enum simt_fault { SIMT_FAULT_NONE, SIMT_BARRIER, SIMT_GUARD, SIMT_SHUFFLE, SIMT_DIGIT };
+enum simt_fault {
+    SIMT_FAULT_NONE,
+    SIMT_BARRIER,
+    SIMT_GUARD,
+    SIMT_PROBE, /* of a guard: not left out, but fails where it is false */
+    SIMT_SHUFFLE,
+    SIMT_DIGIT
+};
 
 /* lane_emit.state */
 struct simt_emit {

@@ -197,8 +197,9 @@ static void quotients_of_f32(void **state)
     }
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    choose_gpu(argc, argv);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(functions_of_f64),   cmocka_unit_test(powers_of_f64),
         cmocka_unit_test(angles_of_any_size), cmocka_unit_test(special_numbers_of_f32),
