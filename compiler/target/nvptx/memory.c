@@ -181,16 +181,9 @@ static LLVMValueRef pointer_to(struct lane_emit *e, LLVMValueRef address, unsign
     return LLVMBuildIntToPtr(e->b, address, LLVMPointerTypeInContext(e->context, space), "");
 }
 
-/* The policy of reads that are to stay in the L2 cache: made once, where all of the kernel sees it. The
- * fraction is 1 in a way that ptxas cannot see: a policy that it knows to be the same for all threads
- * goes into a uniform register, and instructions that take it from there were reported as illegal by an
- * H200 (ptxas 13.0). */
+/* The policy of reads that are to stay in the L2 cache: made once, where all of the kernel sees it. */
 static LLVMValueRef keep_policy(struct lane_emit *e)
 {
-    static const char text[] =
-        "{ .reg .b32 c; .reg .f32 f; mov.u32 c, %clock; cvt.rn.f32.u32 f, c; "
-        "min.f32 f, f, 0f3F800000; max.f32 f, f, 0f3F800000; "
-        "createpolicy.fractional.L2::evict_last.b64 $0, f; }";
     struct nvptx *n = nvptx_of(e);
     if (n->keep)
         return n->keep;
@@ -198,7 +191,8 @@ static LLVMValueRef keep_policy(struct lane_emit *e)
     LLVMMetadataRef at = LLVMGetCurrentDebugLocation2(e->b);
     LLVMPositionBuilderBefore(e->b, LLVMGetBasicBlockTerminator(LLVMGetEntryBasicBlock(e->entry)));
     LLVMSetCurrentDebugLocation2(e->b, at);
-    n->keep = nvptx_asm(e, NVPTX_OPAQUE, LLVMInt64TypeInContext(e->context), text, "=l", NULL, 0);
+    n->keep = nvptx_asm(e, NVPTX_PURE, LLVMInt64TypeInContext(e->context),
+                        "createpolicy.fractional.L2::evict_last.b64 $0, 1.0;", "=l", NULL, 0);
     LLVMPositionBuilderAtEnd(e->b, here);
     LLVMSetCurrentDebugLocation2(e->b, at);
     return n->keep;
@@ -421,30 +415,21 @@ void nvptx_shared_store(struct lane_emit *e, LLVMValueRef value, LLVMValueRef of
 
 /* ---- copies that do not wait ------------------------------------------------------------------- */
 
-/* Sixteen bytes pass by the L1 cache; fewer cannot. What is not copied becomes zero. */
+/* Sixteen bytes pass by the L1 cache; fewer cannot. What is not copied becomes zero.
+ *
+ * `keep` is left out: of copies with a cache policy ptxas (12.8, 13.0) makes, depending on what else it
+ * keeps in uniform registers, instructions (LDGSTS [R0+UR0], desc[UR1]...) that an H200 reports as
+ * illegal. */
 void nvptx_copy_async(struct lane_emit *e, const struct lane_access *from, LLVMValueRef offset,
                       uint32_t bytes)
 {
     LLVMValueRef size = from->valid, zero = nvptx_word(e, 0);
     if (from->guard)
         size = LLVMBuildSelect(e->b, from->guard, size ? size : nvptx_word(e, bytes), zero, "");
-    LLVMValueRef args[4] = {shared_address(e, offset), from->address};
-    const char *constraints = "r,l", *operands = "", *hint = "";
-    uint32_t count = 2;
-    if (size) {
-        args[count++] = size;
-        constraints = "r,l,r";
-        operands = ", $2";
-    }
-    if (from->keep) {
-        args[count++] = keep_policy(e);
-        constraints = size ? "r,l,r,l" : "r,l,l";
-        operands = size ? ", $2, $3" : ", $2";
-        hint = ".L2::cache_hint";
-    }
-    const char *text = arena_printf(&e->s->module, "cp.async.%s.shared.global%s [$0], [$1], %u%s;",
-                                    bytes == 16 ? "cg" : "ca", hint, bytes, operands);
-    nvptx_asm(e, NVPTX_MEMORY, NULL, text, constraints, args, count);
+    LLVMValueRef args[] = {shared_address(e, offset), from->address, size};
+    const char *text = arena_printf(&e->s->module, "cp.async.%s.shared.global [$0], [$1], %u%s;",
+                                    bytes == 16 ? "cg" : "ca", bytes, size ? ", $2" : "");
+    nvptx_asm(e, NVPTX_MEMORY, NULL, text, size ? "r,l,r" : "r,l", args, size ? 3 : 2);
 }
 
 void nvptx_commit(struct lane_emit *e)
