@@ -186,23 +186,12 @@ static bool is_allowed(struct thread *t, const struct ldsl_simt_site *site)
     return false;
 }
 
-/* An access of which no element matters should not take place. */
-static bool is_used(struct thread *t, const struct ldsl_simt_site *site, uint32_t used)
-{
-    uint32_t elements = site->bytes / site->element;
-    if (used & (elements < 32 ? (UINT32_C(1) << elements) - 1 : UINT32_MAX))
-        return true;
-    simt_fail(t, site, "%s reads %u bytes of %s, none of which exist", name_of(t).text, site->bytes,
-              site->text);
-    return false;
-}
-
 /* The tensor, once all that does not depend on others holds; else NULL, reported. */
 static struct simt_tensor *check_address(struct thread *t, const struct ldsl_simt_site *site,
                                          uint64_t address, uint32_t used, const char *verb)
 {
     struct simt_tensor *x = &t->m->launch->tensors[site->number];
-    if (!is_allowed(t, site) || !is_aligned(t, site, address) || !is_used(t, site, used))
+    if (!is_allowed(t, site) || !is_aligned(t, site, address))
         return NULL;
     for (uint32_t i = 0; x->checked && i < site->bytes / x->element; i++)
         if (used >> (i < 31 ? i : 31) & 1 && !exists(x, address + i * x->element)) {

@@ -247,13 +247,21 @@ static void leave_loop(struct gen *g, struct ir_node *n)
     LLVMBuildBr(g->b, ends ? loop->exit : loop->next);
 }
 
+static void emit_loop(struct gen *g, struct ir_node *n,
+                      void (*emit)(struct gen *, struct ir_node *))
+{
+    struct gpu_before before = gpu_order_ahead(g, n);
+    emit(g, n);
+    gpu_order_behind(g, n, &before);
+}
+
 void gpu_control(struct gen *g, struct ir_node *n)
 {
     switch ((int)n->op) {
     case IR_OP_if: emit_if(g, n); return;
-    case IR_OP_for: emit_for(g, n); return;
-    case IR_OP_loop: emit_forever(g, n); return;
-    case IR_OP_sweep: gpu_sweep(g, n); return;
+    case IR_OP_for: emit_loop(g, n, emit_for); return;
+    case IR_OP_loop: emit_loop(g, n, emit_forever); return;
+    case IR_OP_sweep: emit_loop(g, n, gpu_sweep); return;
     case IR_OP_return: LLVMBuildBr(g->b, g->gpu->exit); return;
     default: leave_loop(g, n);
     }

@@ -166,6 +166,13 @@ void gpu_place_axes(struct gen *g);
 
 /* Puts a barrier before an access that could meet another thread's. */
 void gpu_order(struct gen *g, struct ir_node *n);
+/* The same for all of a loop, before it is emitted; and what is pending after it. */
+struct gpu_before {
+    struct ir_node **nodes;
+    uint32_t count;
+};
+struct gpu_before gpu_order_ahead(struct gen *g, struct ir_node *loop);
+void gpu_order_behind(struct gen *g, struct ir_node *loop, const struct gpu_before *before);
 /* The same for everything in a loop's body, where a round of it begins. */
 void gpu_order_loop(struct gen *g, struct ir_node *loop);
 /* Are the subscripts of two accesses of one tensor the same? */

@@ -159,6 +159,35 @@ static void collect(struct gen *g, struct ir_block *b, struct accesses *out)
     }
 }
 
+/* The rounds of a loop may be emitted in several ways, of which some run, or none: what meets
+ * something before the loop is put in order ahead of it. */
+struct gpu_before gpu_order_ahead(struct gen *g, struct ir_node *loop)
+{
+    struct accesses all = {0};
+    collect(g, loop->regions[0], &all);
+    for (uint32_t i = 0; i < all.nodes.count; i++)
+        for (uint32_t k = 0; k < g->gpu->pending.count; k++)
+            if (conflict(g, g->gpu->pending.data[k], all.nodes.data[i]))
+                gpu_barrier(g); /* nothing is pending then */
+    struct gpu_before before = {.count = g->gpu->pending.count};
+    before.nodes = arena_array(&g->s->module, struct ir_node *, before.count + 1);
+    for (uint32_t k = 0; k < before.count; k++)
+        before.nodes[k] = g->gpu->pending.data[k];
+    return before;
+}
+
+/* A barrier inside the loop says nothing about what follows it: there may have been no round. */
+void gpu_order_behind(struct gen *g, struct ir_node *loop, const struct gpu_before *before)
+{
+    struct accesses all = {0};
+    collect(g, loop->regions[0], &all);
+    g->gpu->pending.count = 0;
+    for (uint32_t i = 0; i < before->count; i++)
+        vec_push(&g->s->module, &g->gpu->pending, before->nodes[i]);
+    for (uint32_t i = 0; i < all.nodes.count; i++)
+        vec_push(&g->s->module, &g->gpu->pending, all.nodes.data[i]);
+}
+
 /* The end of a round meets the beginning of the next one. */
 void gpu_order_loop(struct gen *g, struct ir_node *loop)
 {
