@@ -49,17 +49,14 @@ enum ldsl_status rt_error_help(const struct ldsl_sink *sink, enum ldsl_status st
 enum ldsl_status rt_error_at(const struct ldsl_sink *sink, enum ldsl_status status,
                              const char *path, uint32_t line, const char *format, ...)
 {
-    char *text = last_error; /* after the place */
     va_list args;
-    if (path)
-        text += snprintf(last_error, sizeof last_error / 2, "%.200s:%u: ", path, line);
     va_start(args, format);
-    vsnprintf(text, sizeof last_error - (size_t)(text - last_error), format, args);
+    vsnprintf(last_error, sizeof last_error, format, args);
     va_end(args);
     if (sink && sink->report) {
         struct ldsl_diag diag = {
             .severity = LDSL_ERROR,
-            .text = text,
+            .text = last_error,
             .place = {.path = path, .line = line, .column = 1, .length = 1}
         };
         sink->report(sink->user, &diag);

@@ -66,11 +66,16 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 struct ear {
     struct cli *cli;
     bool muted;
+    char text[512], place[256]; /* of the last error that has a place; "FILE:LINE: " */
 };
 
 static void hear(void *user, const struct ldsl_diag *diag)
 {
     struct ear *ear = user;
+    if (diag->severity == LDSL_ERROR && diag->place.path) {
+        snprintf(ear->text, sizeof ear->text, "%s", diag->text);
+        snprintf(ear->place, sizeof ear->place, "%s:%u: ", diag->place.path, diag->place.line);
+    }
     if (!ear->muted || diag->severity == LDSL_WARNING)
         ear->cli->sink.report(ear->cli->sink.user, diag);
 }
@@ -114,7 +119,7 @@ static void row(struct session *s, struct tally *tally, const char *name, bool p
     if (passed)
         printf("  error %.3g, allowed %.3g\n", error, allowed);
     else
-        printf("\n       %s\n", why);
+        printf("\n       %s%s\n", strcmp(why, s->ear.text) == 0 ? s->ear.place : "", why);
 }
 
 /* ---- values ------------------------------------------------------------------------------------ */
