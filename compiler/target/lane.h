@@ -41,8 +41,7 @@ struct lane_access {
     LLVMTypeRef type;     /* of the value */
     LLVMValueRef address; /* i64 */
     LLVMValueRef guard;   /* i1: takes place; NULL: always */
-    LLVMValueRef
-        exists; /* loads and copies, i32: bit i: element i of the vector is used; NULL: all are.
+    LLVMValueRef exists;  /* loads, copies, i32: bit i: element i of the vector is used; NULL: all.
                              For targets that check; others may ignore it */
     LLVMValueRef valid;   /* copy_async, i32: bytes that are read, the rest become 0; NULL: all */
     uint32_t align;       /* proven alignment of the address, bytes */

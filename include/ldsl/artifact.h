@@ -53,7 +53,7 @@ struct ldsl_kernel_info {
     uint32_t spill_bytes;   /* GPU */
     uint64_t scratch_bytes; /* CPU: tile memory per thread, 64-byte aligned */
     bool checked;           /* compiled with check: `report` is used */
-    bool dependent;         /* GPU: waits itself for the kernels before it, so it may be launched with
+    bool dependent; /* GPU: waits itself for the kernels before it, so it may be launched with
                                programmatic stream serialization */
 };
 
