@@ -72,36 +72,59 @@ static LLVMValueRef make_constant(struct lane_emit *e, LLVMValueRef value, const
 
 static LLVMValueRef text_constant(struct lane_emit *e, const char *text)
 {
+    struct simt_emit *x = simt(e);
     if (!text)
-        return LLVMConstNull(simt(e)->ptr);
-    return make_constant(e, LLVMConstStringInContext2(e->context, text, strlen(text), false),
-                         "text");
+        return LLVMConstNull(x->ptr);
+    for (uint32_t i = 0; i < x->texts.count; i++)
+        if (x->texts.data[i].text == text)
+            return x->texts.data[i].value;
+    LLVMValueRef bytes = LLVMConstStringInContext2(e->context, text, strlen(text), false);
+    struct simt_constant c = {.text = text, .value = make_constant(e, bytes, "text")};
+    vec_push(&e->s->module, &x->texts, c);
+    return c.value;
 }
 
-LLVMValueRef simt_site(struct lane_emit *e, const struct ldsl_simt_site *site)
+static LLVMValueRef make_site(struct lane_emit *e, const struct ldsl_simt_site *site)
 {
     LLVMTypeRef i32 = simt(e)->i32;
-    struct source *src = source_get(e->s, e->at.file);
-    uint32_t line = 0, column = 0;
-    if (src)
-        source_locate(e->s, e->at, &line, &column);
     LLVMValueRef fields[] = {
-        simt_int(e, i32, line),
-        simt_int(e, i32, column),
-        text_constant(e, src ? src->path : NULL),
-        text_constant(e, site->text),
-        simt_int(e, i32, site->number),
-        simt_int(e, i32, site->rank),
-        simt_int(e, i32, site->bytes),
-        simt_int(e, i32, site->element),
-        simt_int(e, i32, site->align),
-        simt_int(e, i32, site->flags),
-        simt_int(e, i32, site->function),
-        simt_int(e, i32, site->dtype),
+        simt_int(e, i32, site->line),     simt_int(e, i32, site->column),
+        text_constant(e, site->path),     text_constant(e, site->text),
+        simt_int(e, i32, site->number),   simt_int(e, i32, site->rank),
+        simt_int(e, i32, site->bytes),    simt_int(e, i32, site->element),
+        simt_int(e, i32, site->align),    simt_int(e, i32, site->flags),
+        simt_int(e, i32, site->function), simt_int(e, i32, site->dtype),
     };
     return make_constant(
         e, LLVMConstStructInContext(e->context, fields, sizeof fields / sizeof fields[0], false),
         "site");
+}
+
+static bool same_site(const struct ldsl_simt_site *a, const struct ldsl_simt_site *b)
+{
+    return a->line == b->line && a->column == b->column && a->path == b->path &&
+           a->text == b->text && a->number == b->number && a->bytes == b->bytes &&
+           a->align == b->align && a->flags == b->flags && a->function == b->function &&
+           a->dtype == b->dtype;
+}
+
+LLVMValueRef simt_site(struct lane_emit *e, const struct ldsl_simt_site *site, bool own)
+{
+    struct simt_emit *x = simt(e);
+    struct source *src = source_get(e->s, e->at.file);
+    struct simt_constant c = {.site = *site};
+    if (src) {
+        source_locate(e->s, e->at, &c.site.line, &c.site.column);
+        c.site.path = src->path;
+    }
+    /* The registers of an op follow each other. */
+    for (uint32_t i = x->sites.count; i-- > 0 && !own;)
+        if (same_site(&x->sites.data[i].site, &c.site))
+            return x->sites.data[i].value;
+    c.value = make_site(e, &c.site);
+    if (!own)
+        vec_push(&e->s->module, &x->sites, c);
+    return c.value;
 }
 
 bool simt_is_left_out(struct lane_emit *e, enum simt_fault kind)

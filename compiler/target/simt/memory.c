@@ -58,14 +58,14 @@ void simt_tensor(struct lane_emit *e, uint8_t tensor, LLVMValueRef base, LLVMVal
         LLVMBuildStore(e->b, i < site.rank ? dims[i] : strides[i - site.rank],
                        LLVMBuildInBoundsGEP2(e->b, x->i64, list, &at, 1, ""));
     }
-    LLVMValueRef args[] = {simt_site(e, &site), base, list};
+    LLVMValueRef args[] = {simt_site(e, &site, false), base, list};
     SIMT_CALL(e, tensor, args, 3);
 }
 
 LLVMValueRef simt_load(struct lane_emit *e, const struct lane_access *a)
 {
     struct ldsl_simt_site site = access_site(e, a, size_of(e, a->type));
-    LLVMValueRef args[] = {simt_site(e, &site), a->address, guard_of(e, a->guard),
+    LLVMValueRef args[] = {simt_site(e, &site, false), a->address, guard_of(e, a->guard),
                            a->exists ? a->exists : simt_int(e, simt(e)->i32, UINT32_MAX)};
     SIMT_CALL(e, load, args, 4);
     return simt_get(e, VALUE, a->type);
@@ -75,7 +75,7 @@ void simt_store(struct lane_emit *e, const struct lane_access *a, LLVMValueRef v
 {
     struct ldsl_simt_site site = access_site(e, a, size_of(e, LLVMTypeOf(value)));
     simt_set(e, VALUE, value);
-    LLVMValueRef args[] = {simt_site(e, &site), a->address, guard_of(e, a->guard)};
+    LLVMValueRef args[] = {simt_site(e, &site, false), a->address, guard_of(e, a->guard)};
     SIMT_CALL(e, store, args, 3);
 }
 
@@ -106,7 +106,7 @@ bool simt_atomic(struct lane_emit *e, const struct lane_access *a, enum ir_kind 
     site.function = combine;
     site.dtype = elem == IR_INDEX ? (uint32_t)LDSL_I64 : (uint32_t)elem;
     simt_set(e, VALUE, value);
-    LLVMValueRef args[] = {simt_site(e, &site), a->address, guard_of(e, a->guard)};
+    LLVMValueRef args[] = {simt_site(e, &site, false), a->address, guard_of(e, a->guard)};
     SIMT_CALL(e, atomic, args, 3);
     return true;
 }
@@ -117,7 +117,7 @@ LLVMValueRef simt_shared_load(struct lane_emit *e, LLVMTypeRef type, LLVMValueRe
                               LLVMValueRef guard)
 {
     struct ldsl_simt_site site = {.bytes = size_of(e, type)};
-    LLVMValueRef args[] = {simt_site(e, &site), offset, guard_of(e, guard)};
+    LLVMValueRef args[] = {simt_site(e, &site, false), offset, guard_of(e, guard)};
     SIMT_CALL(e, shared_load, args, 3);
     return simt_get(e, VALUE, type);
 }
@@ -127,7 +127,7 @@ void simt_shared_store(struct lane_emit *e, LLVMValueRef value, LLVMValueRef off
 {
     struct ldsl_simt_site site = {.bytes = size_of(e, LLVMTypeOf(value))};
     simt_set(e, VALUE, value);
-    LLVMValueRef args[] = {simt_site(e, &site), offset, guard_of(e, guard),
+    LLVMValueRef args[] = {simt_site(e, &site, false), offset, guard_of(e, guard),
                            rank ? rank : simt_rank(e)};
     SIMT_CALL(e, shared_store, args, 4);
 }
@@ -139,7 +139,7 @@ void simt_copy_async(struct lane_emit *e, const struct lane_access *from, LLVMVa
 {
     struct ldsl_simt_site site = access_site(e, from, bytes);
     LLVMValueRef all = simt_int(e, simt(e)->i32, UINT32_MAX);
-    LLVMValueRef args[] = {simt_site(e, &site), from->address, guard_of(e, from->guard),
+    LLVMValueRef args[] = {simt_site(e, &site, false), from->address, guard_of(e, from->guard),
                            from->exists ? from->exists : all, offset};
     SIMT_CALL(e, copy, args, 5);
 }

@@ -26,11 +26,20 @@ enum simt_fault {
     SIMT_DIGIT
 };
 
+/* A constant in the image: a text, or what a call's site says. */
+struct simt_constant {
+    const char *text; /* by address */
+    struct ldsl_simt_site site;
+    LLVMValueRef value;
+};
+
 /* lane_emit.state */
 struct simt_emit {
     LLVMTypeRef i1, i8, i32, i64, ptr, nothing;
     LLVMValueRef slots, thread, frame;
     LLVMBasicBlockRef allocas, cleanup, suspended;
+    VEC(struct simt_constant) texts;
+    VEC(struct simt_constant) sites;
     enum simt_fault fault;
     uint32_t fault_number;    /* which one, from 0; of a digit: the bit */
     uint32_t met[SIMT_DIGIT]; /* of each kind so far */
@@ -50,8 +59,9 @@ LLVMValueRef simt_int(struct lane_emit *e, LLVMTypeRef type, uint64_t value);
     simt_call(e, offsetof(struct ldsl_simt_calls, name), NULL, args, count)
 LLVMValueRef simt_call(struct lane_emit *e, size_t function, LLVMTypeRef result,
                        const LLVMValueRef *args, uint32_t count);
-/* A constant in the image; path, line and column are those of e->at. */
-LLVMValueRef simt_site(struct lane_emit *e, const struct ldsl_simt_site *site);
+/* A constant in the image; path, line and column are those of e->at. own: not shared with calls that
+ * say the same: where threads wait for each other. */
+LLVMValueRef simt_site(struct lane_emit *e, const struct ldsl_simt_site *site, bool own);
 /* A field of struct ldsl_simt_thread. */
 LLVMValueRef simt_get(struct lane_emit *e, size_t offset, LLVMTypeRef type);
 void simt_set(struct lane_emit *e, size_t offset, LLVMValueRef value);

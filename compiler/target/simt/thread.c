@@ -183,7 +183,7 @@ static LLVMValueRef shuffle(struct lane_emit *e, enum ldsl_simt_shuffle how, LLV
     if (simt_is_left_out(e, SIMT_SHUFFLE))
         return word;
     simt_set(e, value, word);
-    LLVMValueRef args[] = {simt_site(e, &site), by};
+    LLVMValueRef args[] = {simt_site(e, &site, true), by};
     SIMT_CALL(e, shuffle, args, 2);
     suspend(e, false);
     return simt_get(e, value, simt(e)->i32);
@@ -209,7 +209,7 @@ static void barrier(struct lane_emit *e, uint32_t flags)
     struct ldsl_simt_site site = {.flags = flags};
     if (simt_is_left_out(e, SIMT_BARRIER))
         return;
-    LLVMValueRef arg = simt_site(e, &site);
+    LLVMValueRef arg = simt_site(e, &site, true);
     SIMT_CALL(e, barrier, &arg, 1);
     suspend(e, false);
 }
@@ -237,7 +237,7 @@ void simt_await_dependencies(struct lane_emit *e)
 void simt_check(struct lane_emit *e, LLVMValueRef test, const char *text)
 {
     struct ldsl_simt_site site = {.text = text};
-    LLVMValueRef args[] = {simt_site(e, &site), LLVMBuildZExt(e->b, test, simt(e)->i32, "")};
+    LLVMValueRef args[] = {simt_site(e, &site, false), LLVMBuildZExt(e->b, test, simt(e)->i32, "")};
     SIMT_CALL(e, check, args, 2);
 }
 
