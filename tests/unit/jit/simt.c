@@ -88,6 +88,28 @@ static void count_all(struct kernel *k)
     assert_true(k->h->atomic(&k->e, &a, IR_KIND_SUM, IR_I32, word(k, 2)));
 }
 
+/* m[5 + i]: kind i, of what was there and every thread's value. */
+static void combine_kinds(struct kernel *k)
+{
+    static const enum ir_kind kinds[] = {IR_KIND_MAX, IR_KIND_MIN, IR_KIND_ANY, IR_KIND_ALL};
+    LLVMValueRef values[] = {k->thread, k->thread, add(k, k->thread, k->thread), word(k, 6)};
+    for (uint32_t i = 0; i < 4; i++) {
+        struct lane_access a = element(k, M, word(k, 5 + i), NULL);
+        assert_true(k->h->atomic(&k->e, &a, kinds[i], IR_I32, values[i]));
+    }
+}
+
+static void test_kinds_of_atomics(void **state)
+{
+    struct outcome *o = *state;
+    run(o, &(struct shape){combine_kinds, .threads = 32, .cluster = 1, .programs = 3, .n = 16});
+    assert_string_equal(o->text, "");
+    assert_int_equal(o->m[5], 31);
+    assert_int_equal(o->m[6], 0);
+    assert_int_equal(o->m[7], 7 | 62);
+    assert_int_equal(o->m[8], 8 & 6);
+}
+
 static void test_atomics(void **state)
 {
     struct outcome *o = *state;
@@ -504,6 +526,7 @@ int main(void)
         cmocka_unit_test_prestate(test_up_and_from, &outcome),
         cmocka_unit_test_prestate(test_shared_memory, &outcome),
         cmocka_unit_test_prestate(test_atomics, &outcome),
+        cmocka_unit_test_prestate(test_kinds_of_atomics, &outcome),
         cmocka_unit_test_prestate(test_clusters, &outcome),
         cmocka_unit_test_prestate(test_copies, &outcome),
         cmocka_unit_test_prestate(test_guards, &outcome),
