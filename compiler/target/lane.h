@@ -46,7 +46,6 @@ struct lane_access {
     LLVMValueRef valid;   /* copy_async, i32: bytes that are read, the rest become 0; NULL: all */
     uint32_t align;       /* proven alignment of the address, bytes */
     uint8_t tensor;       /* number in ir_func.tensors */
-    bool shared_by_lanes; /* several threads write the same bytes with the same value */
     bool constant;        /* a read of what this kernel never writes */
     bool keep;            /* to be kept in the L2 cache: it is read again */
     bool stream;          /* not to be kept */

@@ -32,11 +32,10 @@ enum ldsl_simt_combine {
 };
 
 enum ldsl_simt_flag {
-    LDSL_SIMT_SAME = 1,     /* several threads write the same value there */
-    LDSL_SIMT_CONSTANT = 2, /* reads what the kernel never writes */
-    LDSL_SIMT_WRITTEN = 4,  /* the tensor is not an input */
-    LDSL_SIMT_OUTPUT = 8,   /* the tensor holds nothing before the kernel writes it */
-    LDSL_SIMT_CLUSTER = 16  /* a barrier of the whole cluster */
+    LDSL_SIMT_CONSTANT = 1, /* reads what the kernel never writes */
+    LDSL_SIMT_WRITTEN = 2,  /* the tensor is not an input */
+    LDSL_SIMT_OUTPUT = 4,   /* the tensor holds nothing before the kernel writes it */
+    LDSL_SIMT_CLUSTER = 8   /* a barrier of the whole cluster */
 };
 
 /* Where and what: constant data of the image, one for each call. */

@@ -258,9 +258,8 @@ static void note_read(struct thread *t, const struct ldsl_simt_site *site,
         tell_race(t, site, x, address, "reads", other);
 }
 
-/* same: the bytes do not change by it, and the kernel says that several threads write them. */
 static void note_write(struct thread *t, const struct ldsl_simt_site *site,
-                       const struct simt_tensor *x, uint64_t address, bool atomic, bool same)
+                       const struct simt_tensor *x, uint64_t address, bool atomic)
 {
     struct simt_touches *k = touches_at(t->m->launch, x, address);
     uint32_t own = (uint32_t)t->m->program + 1;
@@ -277,7 +276,7 @@ static void note_write(struct thread *t, const struct ldsl_simt_site *site,
         k->touch.read_time = 0;
     k->write_program = own;
     uint32_t other = touch_write(&k->touch, t, atomic);
-    if (other != TOUCH_NONE && !same)
+    if (other != TOUCH_NONE)
         tell_race(t, site, x, address, "writes", other);
 }
 
@@ -337,9 +336,8 @@ void call_store(struct ldsl_simt_thread *given, const struct ldsl_simt_site *sit
         return;
     void *to = (void *)(uintptr_t)address;
     pthread_mutex_t *lock = lock_at(t, address);
-    bool same = site->flags & LDSL_SIMT_SAME && memcmp(to, given->value, site->bytes) == 0;
     for (uint32_t i = 0; i < site->bytes / site->element; i++)
-        note_write(t, site, x, address + i * site->element, false, same);
+        note_write(t, site, x, address + i * site->element, false);
     memcpy(to, given->value, site->bytes);
     pthread_mutex_unlock(lock);
 }
@@ -412,7 +410,7 @@ void call_atomic(struct ldsl_simt_thread *given, const struct ldsl_simt_site *si
     if (!x)
         return;
     pthread_mutex_t *lock = lock_at(t, address);
-    note_write(t, site, x, address, true, false);
+    note_write(t, site, x, address, true);
     combine((void *)(uintptr_t)address, given->value, (enum ldsl_simt_combine)site->function,
             (enum ldsl_dtype)site->dtype);
     pthread_mutex_unlock(lock);

@@ -276,14 +276,6 @@ void gpu_load(struct gen *g, struct ir_node *n)
 
 /* ---- stores ------------------------------------------------------------------------------------ */
 
-static axis_set store_axes(const struct ir_node *n, uint32_t rank)
-{
-    axis_set axes = n->operands[rank]->type.axes;
-    for (uint32_t d = 0; d < rank; d++)
-        axes |= n->operands[d]->type.axes;
-    return axes;
-}
-
 static void store_single(struct gen *g, const struct gpu_address *a, struct ir_value *v, uint32_t i,
                          LLVMValueRef owner)
 {
@@ -397,7 +389,7 @@ void gpu_store(struct gen *g, struct ir_node *n)
     uint32_t rank = g->f->tensors.data[n->attr.tensor].rank;
     struct ir_value *v = n->operands[rank];
     gpu_order(g, n);
-    axis_set axes = store_axes(n, rank);
+    axis_set axes = gpu_subscript_axes(g->f, n) | v->type.axes;
     struct gpu_address a = gpu_address(g, n, axes);
     LLVMValueRef owner = gpu_owner(g, axes);
     prepare_guards(g, &a);
@@ -423,7 +415,7 @@ void gpu_atomic(struct gen *g, struct ir_node *n)
     uint32_t rank = g->f->tensors.data[n->attr.tensor].rank;
     struct ir_value *v = n->operands[rank];
     gpu_order(g, n);
-    axis_set axes = store_axes(n, rank);
+    axis_set axes = gpu_subscript_axes(g->f, n) | v->type.axes;
     struct gpu_address a = gpu_address(g, n, axes);
     LLVMValueRef owner = gpu_owner(g, axes);
     for (uint32_t i = 0; i < a.view.count; i++) {

@@ -17,6 +17,14 @@ static LLVMValueRef plus(struct gen *g, LLVMValueRef a, LLVMValueRef b)
     return a ? LLVMBuildAdd(g->b, a, b, "") : b;
 }
 
+axis_set gpu_subscript_axes(const struct ir_func *f, const struct ir_node *n)
+{
+    axis_set axes = 0;
+    for (uint32_t d = 0; d < f->tensors.data[n->attr.tensor].rank; d++)
+        axes |= n->operands[d]->type.axes;
+    return axes;
+}
+
 /* In bytes. */
 static LLVMValueRef stride_of(struct gen *g, const struct gpu_address *a, uint32_t dim)
 {

@@ -159,6 +159,10 @@ LLVMValueRef gpu_owner(struct gen *g, axis_set axes);
 LLVMValueRef gpu_and(struct gen *g, LLVMValueRef a, LLVMValueRef b); /* NULL: true */
 /* A number that the scalar is known to be a multiple of. */
 uint64_t gpu_multiple(const struct gen *g, const struct ir_value *v);
+/* A power of two that surely divides what is left of lo .. hi at any of its tiles (tile 0: there is but
+ * one): elements exist or not in groups of so many. */
+uint32_t gpu_group(const struct gen *g, const struct ir_value *lo, const struct ir_value *hi,
+                   uint64_t tile);
 /* The axes of the grid and those held, as soon as their ranges are known. */
 void gpu_place_axes(struct gen *g);
 
@@ -179,6 +183,9 @@ void gpu_order_loop(struct gen *g, struct ir_node *loop);
 bool gpu_same_place(const struct ir_node *a, const struct ir_node *b, uint32_t rank);
 /* A barrier of the block (cluster: of its blocks), with all that belongs to it. */
 void gpu_barrier(struct gen *g);
+
+/* The axes of an access's subscripts. address.c */
+axis_set gpu_subscript_axes(const struct ir_func *f, const struct ir_node *n);
 
 /* ---- addresses: address.c -------------------------------------------------------------------- */
 

@@ -1,6 +1,8 @@
 /* Where tiles stand and which of their elements exist. */
 #include "codegen/gpu/gpu.h"
 
+enum { MOST_GROUP = 64 }; /* more than a vector has */
+
 static axis_set bit_of(unsigned axis)
 {
     return (axis_set)1 << axis;
@@ -140,6 +142,17 @@ uint64_t gpu_multiple(const struct gen *g, const struct ir_value *v)
     return v ? multiple(g, v, 6) : 0;
 }
 
+uint32_t gpu_group(const struct gen *g, const struct ir_value *lo, const struct ir_value *hi,
+                   uint64_t tile)
+{
+    uint64_t multiples[] = {gpu_multiple(g, lo), gpu_multiple(g, hi), tile};
+    uint32_t group = MOST_GROUP;
+    for (unsigned i = 0; i < 3; i++)
+        while (multiples[i] % group)
+            group /= 2;
+    return group;
+}
+
 /* ---- axes -------------------------------------------------------------------------------------- */
 
 static LLVMValueRef to_word(struct gen *g, LLVMValueRef x, uint64_t most)
@@ -267,15 +280,6 @@ static void leave_beyond(struct gen *g, LLVMValueRef start, LLVMValueRef hi)
     LLVMPositionBuilderAtEnd(g->b, inside);
 }
 
-/* hi - start is a multiple of what both are. */
-static uint32_t group_of(const struct gen *g, const struct ir_axis *a, bool tiled)
-{
-    uint64_t m = gcd(gpu_multiple(g, a->hi), gpu_multiple(g, a->lo));
-    if (tiled)
-        m = gcd(m, (uint64_t)a->tile);
-    return m == 0 || m > 64 ? 64 : (uint32_t)m;
-}
-
 static void enter_axis(struct gen *g, uint8_t axis, LLVMValueRef number)
 {
     const struct ir_axis *a = &g->f->axes.data[axis];
@@ -286,7 +290,8 @@ static void enter_axis(struct gen *g, uint8_t axis, LLVMValueRef number)
     if (a->bound)
         leave_beyond(g, start, hi);
     bool whole = a->full || a->tile == 1;
-    gpu_place_axis(g, axis, start, whole ? NULL : hi, group_of(g, a, true));
+    gpu_place_axis(g, axis, start, whole ? NULL : hi,
+                   gpu_group(g, a->lo, a->hi, (uint64_t)a->tile));
 }
 
 /* program = ((tile of 1st) * tiles of 2nd + tile of 2nd) * ... */
@@ -324,7 +329,7 @@ static void place_range(struct gen *g, uint8_t axis)
     LLVMValueRef lo = gpu_scalar(g, a->lo), hi = gpu_scalar(g, a->hi);
     LLVMValueRef shift = gpu_shift(g, axis, lo, 16);
     if (!shift) {
-        gpu_place_axis(g, axis, lo, a->full ? NULL : hi, group_of(g, a, false));
+        gpu_place_axis(g, axis, lo, a->full ? NULL : hi, gpu_group(g, a->lo, a->hi, 0));
         return;
     }
     LLVMValueRef early = LLVMBuildSub(g->b, lo, shift, "");

@@ -1,7 +1,8 @@
 /* The order of accesses to tensors that the kernel writes. The threads of a block see each other's
  * writes after a barrier only, so one is put between two accesses of a tensor, one of them a write,
  * unless each thread meets its own elements alone: both have the same subscripts, and no other
- * thread reads copies of them (of copies only one is written). Tensor parameters do not overlap (the runtime checks). */
+ * thread reads copies of them (of copies only one is written). Tensor parameters do not overlap: the
+ * runtime checks. */
 #include "codegen/gpu/gpu.h"
 
 static bool is_access(const struct ir_node *n)
@@ -98,14 +99,6 @@ static bool is_apart(const struct gen *g, const struct ir_node *a, const struct 
     return false;
 }
 
-static axis_set axes_of(const struct ir_node *n, uint32_t rank)
-{
-    axis_set axes = 0;
-    for (uint32_t d = 0; d < rank; d++)
-        axes |= n->operands[d]->type.axes;
-    return axes;
-}
-
 /* May a thread meet another's elements? */
 static bool conflict(struct gen *g, const struct ir_node *a, const struct ir_node *b)
 {
@@ -116,8 +109,8 @@ static bool conflict(struct gen *g, const struct ir_node *a, const struct ir_nod
         return false;
     if (is_apart(g, a, b, t->rank))
         return false;
-    axis_set axes = axes_of(a, t->rank);
-    return axes != axes_of(b, t->rank) || !gpu_same_place(a, b, t->rank) ||
+    axis_set axes = gpu_subscript_axes(g->f, a);
+    return axes != gpu_subscript_axes(g->f, b) || !gpu_same_place(a, b, t->rank) ||
            (!(writes(a) && writes(b)) && gpu_owner(g, axes) != NULL);
 }
 

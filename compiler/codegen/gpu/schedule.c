@@ -54,9 +54,7 @@ static int64_t access_bytes(const struct ir_func *f, const struct ir_node *n)
 {
     const struct ir_tensor *t = &f->tensors.data[n->attr.tensor];
     int64_t bytes = ir_elem_bits(t->elem) / 8;
-    axis_set axes = 0;
-    for (uint32_t d = 0; d < t->rank; d++)
-        axes |= n->operands[d]->type.axes;
+    axis_set axes = gpu_subscript_axes(f, n);
     for (uint32_t a = 0; a < f->axes.count; a++)
         if (axes >> a & 1)
             bytes *= f->axes.data[a].tile;

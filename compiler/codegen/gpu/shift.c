@@ -78,13 +78,11 @@ static bool is_ready(struct gen *g, const struct ir_node *n, uint8_t axis)
 /* An access along the axis that is not known to be aligned. */
 static bool decides(struct gen *g, const struct ir_node *n, uint8_t axis)
 {
-    axis_set axes = 0;
     uint8_t along;
     const char *why;
     if (n->op != IR_OP_load && n->op != IR_OP_store)
         return false;
-    for (uint32_t d = 0; d < g->f->tensors.data[n->attr.tensor].rank; d++)
-        axes |= n->operands[d]->type.axes;
+    axis_set axes = gpu_subscript_axes(g->f, n);
     uint32_t bytes = g->gpu->schedule.vector;
     uint32_t possible = gpu_possible_width(g, g->gpu->layout, n, axes, bytes, &along);
     if (possible == 1 || along != axis ||
@@ -118,10 +116,7 @@ LLVMValueRef gpu_shift(struct gen *g, uint8_t axis, LLVMValueRef at, uint32_t gr
         return NULL;
     struct gpu_axis saved = g->gpu->axes[axis];
     g->gpu->axes[axis] = (struct gpu_axis){.placed = true, .start = at};
-    axis_set axes = 0;
-    for (uint32_t d = 0; d < g->f->tensors.data[n->attr.tensor].rank; d++)
-        axes |= n->operands[d]->type.axes;
-    struct gpu_address a = gpu_address(g, n, axes);
+    struct gpu_address a = gpu_address(g, n, gpu_subscript_axes(g->f, n));
     g->gpu->axes[axis] = saved;
     LLVMValueRef low = LLVMBuildAnd(g->b, a.base, gen_index(g, (int64_t)granule - 1), "");
     return LLVMBuildUDiv(g->b, low, gen_index(g, a.bytes), "");

@@ -47,9 +47,8 @@ static bool describe(struct gen *g, const struct ir_node *sweep, const struct ir
     if (n->op != IR_OP_load || n->attr.flag)
         return false;
     const struct ir_tensor *t = &g->f->tensors.data[n->attr.tensor];
-    axis_set axes = 0;
+    axis_set axes = gpu_subscript_axes(g->f, n);
     for (uint32_t d = 0; d < t->rank; d++) {
-        axes |= n->operands[d]->type.axes;
         struct ir_affine f;
         ir_affine_of(n->operands[d], &f);
         if (!f.affine || !is_free(n->operands[d], sweep, 6))

@@ -29,19 +29,6 @@ static LLVMValueRef word(struct gen *g, uint64_t value)
     return gen_int(g, g->t_i32, (int64_t)value);
 }
 
-/* hi - start is a multiple of what the bounds and the tile are. */
-static uint32_t group_of(const struct gen *g, const struct sweep *s)
-{
-    uint64_t m = 64;
-    uint64_t parts[] = {gpu_multiple(g, s->node->operands[0]),
-                        gpu_multiple(g, s->node->operands[1]),
-                        (uint64_t)g->f->axes.data[s->axis].tile};
-    for (unsigned i = 0; i < 3; i++)
-        while (parts[i] && parts[i] % m)
-            m /= 2;
-    return s->first ? 1 : (uint32_t)m;
-}
-
 /* The same number, opaque: LLVM would keep a running pointer for each access, in two registers each,
  * while bases and strides are constants of the launch and cost none. */
 static LLVMValueRef opaque(struct gen *g, LLVMValueRef x)
@@ -375,7 +362,9 @@ static void measure(struct gen *g, struct sweep *s)
     s->full = g->f->axes.data[s->axis].full && !shift;
     s->begin = shift ? LLVMBuildSub(g->b, lo, shift, "") : lo;
     s->first = shift ? lo : NULL;
-    s->group = group_of(g, s);
+    s->group = s->first ? 1
+                        : gpu_group(g, s->node->operands[0], s->node->operands[1],
+                                    (uint64_t)g->f->axes.data[s->axis].tile);
     find_sought(g, s);
 }
 

@@ -39,8 +39,7 @@ static struct ldsl_simt_site access_site(struct lane_emit *e, const struct lane_
     struct ldsl_simt_site site = tensor_site(e, a->tensor);
     site.bytes = bytes;
     site.align = a->align;
-    site.flags |=
-        (a->shared_by_lanes ? LDSL_SIMT_SAME : 0) | (a->constant ? LDSL_SIMT_CONSTANT : 0);
+    site.flags |= a->constant ? LDSL_SIMT_CONSTANT : 0;
     return site;
 }
 

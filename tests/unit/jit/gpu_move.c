@@ -198,14 +198,50 @@ static void test_copies(void **state)
             check_copy(types[t], &some[i], (i + t) % 4 != 3);
 }
 
+/* Rows of 72 bytes, 80 apart: they are aligned for vectors of 16 elements, but the last vector has 8.
+ * What lies between the rows stays as it is. */
+static void test_rows_of_72(void **state)
+{
+    enum { ROWS = 3, LENGTH = 72, PITCH = 80 };
+    static const char text[] = "kernel k {\n"
+                               "  params { %R : dim  %N : dim {multiple = 72} }\n"
+                               "  tensors { x : read i8[%R, %N] {align = 16}\n"
+                               "            y : out i8[%R, %N] {align = 16} }\n"
+                               "  axes {\n"
+                               "    r : program %z .. %R {tile = 1}\n"
+                               "    c : held %z .. %N {tile = 128}\n"
+                               "  }\n"
+                               "  body {\n"
+                               "    %z = const {i = 0} : index\n"
+                               "    %r = index {axis = r} : index\n"
+                               "    %c = index {axis = c} : index[c]\n"
+                               "    %a = load x[%r, %c] : i8[c]\n"
+                               "    store y[%r, %c], %a\n"
+                               "    return\n"
+                               "  }\n"
+                               "}\n";
+    (void)state;
+    char x[ROWS * PITCH], y[ROWS * PITCH];
+    for (size_t i = 0; i < sizeof x; i++)
+        x[i] = (char)(i % 100), y[i] = -1;
+    struct ready gpu = get_ready(&on_gpu, text);
+    uint64_t x_at = put(&on_gpu, x, sizeof x), y_at = put(&on_gpu, y, sizeof y);
+    uint64_t slots[] = {x_at, PITCH, y_at, PITCH, ROWS, LENGTH};
+    launch(&gpu, slots, ROWS, text);
+    take(&on_gpu, x_at, NULL, 0);
+    take(&on_gpu, y_at, y, sizeof y);
+    for (size_t i = 0; i < sizeof y; i++)
+        assert_int_equal(y[i], i % PITCH < LENGTH ? x[i] : -1);
+    release(&gpu);
+}
+
 int main(int argc, char **argv)
 {
     choose_gpu(argc, argv);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_extract),
-        cmocka_unit_test(test_extract_in_loop),
-        cmocka_unit_test(test_differences),
-        cmocka_unit_test(test_copies),
+        cmocka_unit_test(test_extract),     cmocka_unit_test(test_extract_in_loop),
+        cmocka_unit_test(test_differences), cmocka_unit_test(test_copies),
+        cmocka_unit_test(test_rows_of_72),
     };
     return cmocka_run_group_tests(tests, open_both, close_both);
 }

@@ -378,22 +378,11 @@ static void tensor_ordered(struct kernel *k)
     exchange_by_tensor(k, true);
 }
 
-static void one_element(struct kernel *k, LLVMValueRef value)
+static void one_element(struct kernel *k)
 {
     struct lane_access a = element(k, Y, word(k, 0), NULL);
-    a.shared_by_lanes = true;
     at_line(k, 2);
-    k->h->store(&k->e, &a, value);
-}
-
-static void same_value(struct kernel *k)
-{
-    one_element(k, word(k, 4));
-}
-
-static void different_values(struct kernel *k)
-{
-    one_element(k, k->thread);
+    k->h->store(&k->e, &a, word(k, 4));
 }
 
 static void awaits(struct kernel *k)
@@ -447,7 +436,7 @@ static const struct wrong {
     {"shared memory read first", {.body = reads_nothing, .threads = 32, .cluster = 1, .shared_bytes = 128, .programs = 1, .n = 32}, 2, "byte 0 of shared memory, which has not been written"},
     {"shared memory there is not", {.body = reads_nothing, .threads = 32, .cluster = 1, .shared_bytes = 64, .programs = 1, .n = 32}, 2, "of shared memory"},
     {"no barrier between accesses of a tensor", PLAIN(tensor_unordered, 64, 1, 64), 2, "race: thread 32 writes m[32], and thread 31 touched it"},
-    {"different values to one place", PLAIN(different_values, 32, 1, 8), 2, "race: thread 1 writes y[0]"},
+    {"one place written by all", PLAIN(one_element, 32, 1, 8), 2, "race: thread 1 writes y[0]"},
     {"a read before the kernels before have ended", {.body = too_early, .threads = 32, .cluster = 1, .programs = 1, .n = 32, .dependent = true}, 2, "before it has waited"},
     {"an assertion", PLAIN(asserts, 32, 1, 8), 2, "assertion failed: there are twenty (thread 20)"},
 };
@@ -471,7 +460,7 @@ static void test_right(void **state)
 {
     /* clang-format off */
     static const struct shape rights[] = {
-        PLAIN(tensor_ordered, 64, 1, 64), PLAIN(same_value, 32, 1, 8),
+        PLAIN(tensor_ordered, 64, 1, 64),
         {.body = awaits, .threads = 32, .cluster = 1, .programs = 1, .n = 32, .dependent = true},
         PLAIN(guarded_strictly, 32, 1, 20)
     };
