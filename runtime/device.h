@@ -70,13 +70,14 @@ struct rt_device_ops {
     /* (optional) What the loaded kernel takes: fills registers and spill_bytes. */
     void (*resources)(void *device, const void *kernel, struct ldsl_kernel_info *info);
 
-    /* Runs programs 0 .. programs - 1 (programs > 0). Slots are as struct ldsl_slot says and are
-     * copied or used up before the return. Allocates nothing, never synchronises, takes no lock
+    /* Runs programs 0 .. programs - 1 (programs > 0). A kernel that waits itself for the work before
+     * it in the stream may start while that ends, unless it runs `alone`. Slots are as struct
+     * ldsl_slot says and are copied or used up before the return. Allocates nothing, never synchronises, takes no lock
      * that a launch on another stream holds, can be captured. On the CPU the work is done on
      * return, so that failed checks of a check build are reported here; on a GPU errors of the
      * work itself come out of synchronize. */
     enum ldsl_status (*launch)(void *device, void *kernel, const uint64_t *slots,
-                               uint32_t slot_count, uint64_t programs, void *stream);
+                               uint32_t slot_count, uint64_t programs, bool alone, void *stream);
 
     /* Waits for the stream. LDSL_DEVICE if work on it failed; where the driver makes that error
      * sticky (a GPU after an illegal address), every later call fails with the same text, which

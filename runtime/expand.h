@@ -3,6 +3,7 @@
 #ifndef RUNTIME_EXPAND_H
 #define RUNTIME_EXPAND_H
 
+#include "overlap.h"
 #include "plan.h"
 
 /* Bodies are short programs of launches; what needs more than this belongs into a kernel. */
@@ -13,8 +14,10 @@ struct rt_expansion {
     const struct rt_module *m;
     uint32_t file;
     struct rt_settings *asked;
-    uint32_t statements; /* executed so far */
-    uint32_t depth;      /* of operators calling operators and of nested bodies */
+    uint32_t statements;   /* executed so far */
+    uint32_t depth;        /* of operators calling operators and of nested bodies */
+    struct rt_uses before; /* of the launch before; nothing is known of zero and copy */
+    bool left_out;         /* that launch has no programs, and is no step */
 };
 
 /* An operator being expanded. */

@@ -106,7 +106,7 @@ static enum ldsl_status run_kernel(const struct ldsl_plan *plan, const struct rt
     uint64_t slots[RT_MAX_SLOTS];
     fill_slots(slots, plan, step, pointers, workspace);
     return ctx->ops->launch(ctx->device, step->kernel->handle, slots, step->slot_count,
-                            step->programs, stream);
+                            step->programs, step->alone, stream);
 }
 
 static enum ldsl_status run_step(const struct ldsl_plan *plan, const struct rt_step *step,

@@ -31,6 +31,7 @@ struct rt_step {
     uint32_t slots, slot_count;    /* into the plan's slots */
     uint32_t patches, patch_count; /* into the plan's patches */
     uint64_t programs;
+    bool alone; /* not while the step before runs: the variant counts on another one */
     /* ZERO, COPY */
     struct rt_address to, from;
     uint64_t bytes;
@@ -51,7 +52,8 @@ struct rt_scratch {
     uint64_t offset;
 };
 
-/* Lays scratch tensors out so that those alive together do not share bytes: the largest first, each
+/* Lays scratch tensors out so that those alive together, or in steps next to each other, do not share
+ * bytes: the largest first, each
  * at the lowest offset that is free all its life. Offsets are multiples of 256. */
 enum ldsl_status rt_workspace_place(struct rt_scratch *scratches, uint32_t count, uint64_t *bytes,
                                     const struct ldsl_sink *sink);

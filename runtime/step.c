@@ -153,7 +153,8 @@ static enum ldsl_status emit_launch(struct rt_expansion *x, struct rt_launch *l,
 {
     struct rt_step step = {.kind = RT_STEP_KERNEL,
                            .name = rt_module_text(x->m, l->kernel->name),
-                           .programs = programs};
+                           .programs = programs,
+                           .alone = x->left_out};
     enum ldsl_status status =
         rt_kernel_get(&step.kernel, x->plan->lib, x->file, step.name, bindings->data);
     if (!status)
@@ -230,10 +231,15 @@ static enum ldsl_status schedule_and_emit(struct rt_expansion *x, const struct r
         tuned = rt_tuned_create(l, bindings.data, f->call, f->op);
         status = tuned ? choose(x, &pins, l, tuned, &bindings, &programs) : LDSL_NOMEM;
     }
+    rt_print_ready(&l->call, &x->before, &bindings);
+    if (!status && bindings.failed)
+        status = rt_nomem(rt_expansion_sink(x));
     if (!status)
         status = note_uses(x, f, s->line, &l->call);
     if (!status && programs)
         status = emit_launch(x, l, &bindings, &tuned, programs);
+    rt_uses_of(&x->before, &l->call);
+    x->left_out = programs == 0;
     rt_tuned_destroy(tuned);
     free(bindings.data);
     free(pins.list);
@@ -315,11 +321,19 @@ static enum ldsl_status emit_runs(struct rt_expansion *x, const struct rt_tensor
     }
 }
 
+/* A step that is no launch: all are over before it begins. */
+static void forget_launches(struct rt_expansion *x)
+{
+    x->before.known = false;
+    x->left_out = false;
+}
+
 enum ldsl_status rt_expand_zero(struct rt_expansion *x, const struct rt_body *f,
                                 const struct ldsl_module_stmt *s)
 {
     struct rt_tensor to;
     enum ldsl_status status = rt_make_view(x, f, s->line, s->a, &to);
+    forget_launches(x);
     if (status || to.presence == RT_ABSENT)
         return status;
     status = rt_note_use(x, f, s->line, to.source, false, true);
@@ -344,6 +358,7 @@ enum ldsl_status rt_expand_copy(struct rt_expansion *x, const struct rt_body *f,
                                 const struct ldsl_module_stmt *s)
 {
     struct rt_tensor to, from;
+    forget_launches(x);
     enum ldsl_status status = rt_make_view(x, f, s->line, s->a, &to);
     if (!status)
         status = rt_make_view(x, f, s->line, s->b, &from);

@@ -10,9 +10,10 @@ static uint64_t round_up(uint64_t bytes)
     return (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
 }
 
+/* A step may begin while the one before it still runs. */
 static bool alive_together(const struct rt_scratch *a, const struct rt_scratch *b)
 {
-    return a->first <= b->last && b->first <= a->last;
+    return a->first <= b->last + 1 && b->first <= a->last + 1;
 }
 
 static int larger_first(const void *a, const void *b)

@@ -152,8 +152,9 @@ struct ir_tensor {
     enum ir_elem elem;
     uint32_t rank;
     enum ir_tensor_access access;
-    bool strided;   /* the innermost stride is a run-time value too; else it is 1 */
-    bool packed;    /* proven: strides are the products of the dims */
+    bool strided; /* the innermost stride is a run-time value too; else it is 1 */
+    bool packed;  /* proven: strides are the products of the dims */
+    bool ready; /* the launch before this one leaves it alone: it may be accessed while that runs */
     uint32_t align; /* proven alignment in bytes of the base and of every row: outer strides are
                        multiples of it too (at least the element size) */
     struct ir_value *dims[IR_MAX_RANK]; /* scalars (index) */

@@ -370,6 +370,8 @@ static void put_tensors(struct printer *p)
             put_attr(&list, "strided", NULL);
         if (t->packed)
             put_attr(&list, "packed", NULL);
+        if (t->ready)
+            put_attr(&list, "ready", NULL);
         close_attrs(&list);
         put(p, "\n");
     }

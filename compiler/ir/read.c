@@ -316,6 +316,7 @@ static bool read_tensor(struct reader *r)
     t.align = align < 0 || align > UINT32_MAX ? 0 : (uint32_t)align;
     t.strided = attrs_flag(&attrs, "strided");
     t.packed = attrs_flag(&attrs, "packed");
+    t.ready = attrs_flag(&attrs, "ready");
     vec_push(&r->session->module, &r->f->tensors, t);
     vec_push(&r->session->scratch, &r->tensors, promise);
     return attrs_all_taken(r, &attrs, "a tensor");

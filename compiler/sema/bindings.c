@@ -69,6 +69,7 @@ static bool parse_value(struct sema_module *m, const struct slot *slot, const ch
         return generic_set(m, slot->generic) >> elem & 1;
     case SLOT_CONST: return parse_const(m, slot->param, text, out);
     case SLOT_PRESENT:
+    case SLOT_READY:
     case SLOT_SPECIALIZE: return parse_truth(text, out);
     case SLOT_SAME: return parse_number(text, out) && *out >= 0;
     case SLOT_META:
@@ -98,6 +99,7 @@ static const char *expected_text(struct sema_module *m, const struct slot *slot)
                                 const_text(s, choices.data[i]));
         return text;
     case SLOT_PRESENT:
+    case SLOT_READY:
     case SLOT_SPECIALIZE: return "0 or 1";
     case SLOT_SAME: return "the number of a tensor parameter before it";
     case SLOT_META:

@@ -160,6 +160,14 @@ static struct tensor *shared_tensor(struct elab *e, const struct item *k, const 
     return NULL;
 }
 
+/* "ready.x=1": the launch before this one leaves x alone. */
+static bool is_ready(struct elab *e, const struct ast_param *p)
+{
+    int64_t yes;
+    return find_binding(e->bindings, arena_printf(&e->s->module, "ready.%s", p->name.text), &yes) &&
+           yes;
+}
+
 static void declare_tensor(struct elab *e, const struct item *k, const struct ast_param *p)
 {
     static const enum ir_tensor_access access[] = {
@@ -179,6 +187,7 @@ static void declare_tensor(struct elab *e, const struct item *k, const struct as
         t.number = shared->number;
         tensor->access = IR_MUT;
         tensor->strided &= p->type->strided; /* the stricter of the two */
+        tensor->ready &= is_ready(e, p);
     } else if (t.present && e->f->tensors.count >= 255) {
         diag_error(e->s, p->name.at, DIAG_TOO_LARGE, "a kernel has at most 255 tensors");
     } else if (t.present) {
@@ -188,6 +197,7 @@ static void declare_tensor(struct elab *e, const struct item *k, const struct as
                                    .rank = t.rank,
                                    .access = access[p->type->access],
                                    .strided = p->type->strided,
+                                   .ready = is_ready(e, p),
                                    .align = ir_elem_bits(t.elem) / 8};
         memcpy(tensor.dims, t.dims, sizeof tensor.dims);
         t.number = (uint8_t)e->f->tensors.count;

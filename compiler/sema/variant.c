@@ -108,6 +108,21 @@ static void schedule_slots(struct sema_module *m, const struct item *k, slots *o
     }
 }
 
+/* One slot for each tensor parameter, "word.name". */
+static void tensor_slots(struct sema_module *m, const struct item *k, enum slot_kind kind,
+                         const char *word, slots *out)
+{
+    struct arena *a = &m->s->module;
+    for (uint32_t i = 0; i < k->params.count; i++) {
+        const struct ast_param *p = &k->params.data[i];
+        if (p->type->kind == TYPE_TENSOR)
+            vec_push(a, out,
+                     ((struct slot){.kind = kind,
+                                    .name = arena_printf(a, "%s.%s", word, p->name.text),
+                                    .param = p}));
+    }
+}
+
 void slots_of(struct sema_module *m, const struct item *k, slots *out)
 {
     struct arena *a = &m->s->module;
@@ -127,12 +142,7 @@ void slots_of(struct sema_module *m, const struct item *k, slots *out)
             vec_push(a, out,
                      ((struct slot){.kind = SLOT_PRESENT,
                                     .name = arena_printf(a, "%s?", k->params.data[i].name.text)}));
-    for (uint32_t i = 0; i < k->params.count; i++)
-        if (k->params.data[i].type->kind == TYPE_TENSOR)
-            vec_push(a, out,
-                     ((struct slot){.kind = SLOT_SAME,
-                                    .name = arena_printf(a, "same.%s", k->params.data[i].name.text),
-                                    .param = &k->params.data[i]}));
+    tensor_slots(m, k, SLOT_SAME, "same", out);
     for (uint32_t i = 0; i < k->kernel.specialize.count; i++)
         vec_push(
             a, out,
@@ -150,6 +160,7 @@ void slots_of(struct sema_module *m, const struct item *k, slots *out)
                                 .tune = &k->kernel.tune.data[i]}));
     schedule_slots(m, k, out);
     axis_slots(m, &k->kernel.body, SLOT_PARTS, out);
+    tensor_slots(m, k, SLOT_READY, "ready", out);
 }
 
 /* ---- compile-time names of the header ------------------------------------------------------- */
@@ -474,6 +485,7 @@ static bool slot_default(const struct const_scope *scope, const struct item *k,
     case SLOT_SCHEDULE:
         return schedule_value(scope, slot->word, default_setting(k, slot->name), out);
     case SLOT_SAME:
+    case SLOT_READY:
     case SLOT_PARTS: return true;
     }
     return false;
@@ -500,6 +512,7 @@ static bool is_legal(const struct const_scope *scope, const struct slot *slot, i
                (generic_set(scope->m, slot->generic) >> value & 1);
     case SLOT_CONST: return is_const_choice(scope->m, slot->param, value);
     case SLOT_PRESENT:
+    case SLOT_READY:
     case SLOT_SPECIALIZE: return value == 0 || value == 1;
     case SLOT_META:
         if (!is_fit(slot->meta->value))
@@ -529,7 +542,7 @@ static bool bind_slot(const struct const_scope *scope, const struct item *k,
 /* Slots that stay out of the bindings unless somebody sets them. */
 static bool is_silent(const struct item *k, const struct slot *slot)
 {
-    return slot->kind == SLOT_PARTS || slot->kind == SLOT_SAME ||
+    return slot->kind == SLOT_PARTS || slot->kind == SLOT_SAME || slot->kind == SLOT_READY ||
            (slot->kind == SLOT_SCHEDULE && !default_setting(k, slot->name));
 }
 

@@ -8,7 +8,8 @@ enum slot_kind {
     SLOT_GENERIC, /* value: an element type */
     SLOT_CONST,   /* a const parameter */
     SLOT_PRESENT, /* "w?": 0 or 1 */
-    SLOT_SAME, /* "same.dx": number of the parameter whose tensor dx is; bound only if asked for */
+    SLOT_SAME,  /* "same.dx": number of the parameter whose tensor dx is; bound only if asked for */
+    SLOT_READY, /* "ready.x": 1: the launch before leaves x alone; bound only if asked for */
     SLOT_SPECIALIZE, /* "specialize.0": 0 or 1 */
     SLOT_META,
     SLOT_FIT, /* "fit.c": the cover of an axis declared `tile fit(...)` */

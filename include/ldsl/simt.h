@@ -35,7 +35,8 @@ enum ldsl_simt_flag {
     LDSL_SIMT_CONSTANT = 1, /* reads what the kernel never writes */
     LDSL_SIMT_WRITTEN = 2,  /* the tensor is not an input */
     LDSL_SIMT_OUTPUT = 4,   /* the tensor holds nothing before the kernel writes it */
-    LDSL_SIMT_CLUSTER = 8   /* a barrier of the whole cluster */
+    LDSL_SIMT_CLUSTER = 8,  /* a barrier of the whole cluster */
+    LDSL_SIMT_READY = 16    /* the tensor may be accessed while the kernel before runs */
 };
 
 /* Where and what: constant data of the image, one for each call. */
@@ -77,7 +78,8 @@ struct ldsl_simt_calls {
     /* value[0]: the word, then the word received. by: mask, distance or lane. */
     void (*shuffle)(struct ldsl_simt_thread *t, const struct ldsl_simt_site *site, uint32_t by);
     void (*barrier)(struct ldsl_simt_thread *t, const struct ldsl_simt_site *site);
-    void (*depend)(struct ldsl_simt_thread *t); /* the kernels before have ended */
+    void (*depend)(struct ldsl_simt_thread *t);  /* the kernels before have ended */
+    void (*release)(struct ldsl_simt_thread *t); /* the kernel after this one may start */
     void (*check)(struct ldsl_simt_thread *t, const struct ldsl_simt_site *site, uint32_t test);
     void (*leave)(struct ldsl_simt_thread *t);
 };

@@ -236,10 +236,11 @@ static enum ldsl_status launch_checked(struct device *d, struct kernel *k, const
 }
 
 static enum ldsl_status launch(void *device, void *kernel, const uint64_t *slots,
-                               uint32_t slot_count, uint64_t programs, void *stream)
+                               uint32_t slot_count, uint64_t programs, bool alone, void *stream)
 {
     struct device *d = device;
     struct kernel *k = kernel;
+    (void)alone; /* one launch at a time */
     (void)stream;
     if (slot_count != k->info.slot_count)
         return rt_error(d->sink, LDSL_ARGUMENT, "kernel %s takes %u slots, not %u", k->info.name,

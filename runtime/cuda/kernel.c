@@ -105,7 +105,7 @@ static enum ldsl_status fit(struct cuda_device *d, struct kernel *k)
                      (int)k->info.shared_bytes);
 }
 
-/* What every launch of the kernel says beyond its grid. */
+/* What every launch of the kernel says beyond its grid; last what one that runs alone leaves out. */
 static void add_attributes(struct kernel *k)
 {
     if (k->info.cluster > 1)
@@ -200,7 +200,8 @@ static void list_parameters(void **parameters, const uint64_t *slots, uint32_t s
         parameters[i] = (void *)(uintptr_t)&slots[i];
 }
 
-static struct cu_launch_config config_of(const struct kernel *k, uint64_t programs, void *stream)
+static struct cu_launch_config config_of(const struct kernel *k, uint64_t programs, bool alone,
+                                         void *stream)
 {
     return (struct cu_launch_config){
         .grid_x = (unsigned)(programs * (k->info.cluster ? k->info.cluster : 1)),
@@ -212,12 +213,12 @@ static struct cu_launch_config config_of(const struct kernel *k, uint64_t progra
         .shared_bytes = k->info.shared_bytes,
         .stream = stream,
         .attributes = k->attributes,
-        .attribute_count = k->attribute_count,
+        .attribute_count = k->attribute_count - (alone && k->info.dependent),
     };
 }
 
 enum ldsl_status cuda_launch(void *device, void *kernel, const uint64_t *slots, uint32_t slot_count,
-                             uint64_t programs, void *stream)
+                             uint64_t programs, bool alone, void *stream)
 {
     struct cuda_device *d = device;
     const struct kernel *k = kernel;
@@ -229,7 +230,7 @@ enum ldsl_status cuda_launch(void *device, void *kernel, const uint64_t *slots, 
     if (status)
         return status;
     list_parameters(parameters, slots, slot_count);
-    const struct cu_launch_config config = config_of(k, programs, stream);
+    const struct cu_launch_config config = config_of(k, programs, alone, stream);
     status = CUDA_CALL(d, cuLaunchKernelEx, &config, k->function, parameters, NULL);
     if (entered)
         cuda_leave(d);
@@ -256,7 +257,7 @@ enum ldsl_status cuda_time_bare(void *device, void *kernel, const uint64_t *slot
     if (status)
         return status;
     list_parameters(parameters, slots, slot_count);
-    const struct cu_launch_config config = config_of(k, programs, NULL);
+    const struct cu_launch_config config = config_of(k, programs, false, NULL);
     cu_result result = CU_SUCCESS;
     double start = now();
     for (uint32_t i = 0; i < count && result == CU_SUCCESS; i++)

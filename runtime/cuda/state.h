@@ -44,7 +44,7 @@ enum ldsl_status cuda_load(void *device, void **out, const ldsl_artifact *artifa
 void cuda_unload(void *device, void *kernel);
 void cuda_resources(void *device, const void *kernel, struct ldsl_kernel_info *info);
 enum ldsl_status cuda_launch(void *device, void *kernel, const uint64_t *slots, uint32_t slot_count,
-                             uint64_t programs, void *stream);
+                             uint64_t programs, bool alone, void *stream);
 enum ldsl_status cuda_time_bare(void *device, void *kernel, const uint64_t *slots,
                                 uint32_t slot_count, uint64_t programs, double *seconds,
                                 uint32_t count);

@@ -23,6 +23,8 @@ struct device {
     struct pool *pool;
     struct loader *loader;
     const struct ldsl_sink *sink;
+    pthread_mutex_t lock;  /* over the rest */
+    struct simt_past past; /* of the last launch */
 };
 
 struct kernel {
@@ -52,6 +54,8 @@ static void close_device(void *device)
         rt_cpu.close(d->memory);
     loader_destroy(d->loader);
     pool_destroy(d->pool);
+    pthread_mutex_destroy(&d->lock);
+    free(d->past.tensors);
     free(d);
 }
 
@@ -73,6 +77,7 @@ static enum ldsl_status open_device(void **out, const struct rt_device_options *
     if (!d)
         return rt_nomem(options->sink);
     d->sink = options->sink;
+    pthread_mutex_init(&d->lock, NULL);
     enum ldsl_status status =
         options->number ? rt_error(d->sink, LDSL_ARGUMENT, "there is one emulator, simt:0")
                         : open_parts(d, options);
@@ -214,6 +219,26 @@ static int64_t choose_chunk(const struct device *d, uint64_t programs)
     return (int64_t)((programs + chunks - 1) / chunks);
 }
 
+static bool begin_past(struct device *d, struct simt_launch *l, bool alone)
+{
+    static const struct simt_past nothing = {0};
+    pthread_mutex_lock(&d->lock);
+    bool fine = simt_past_copy(&l->before, alone ? &nothing : &d->past);
+    pthread_mutex_unlock(&d->lock);
+    return fine;
+}
+
+static void end_past(struct device *d, struct simt_launch *l)
+{
+    free(l->before.tensors);
+    pthread_mutex_lock(&d->lock);
+    free(d->past.tensors);
+    d->past = (struct simt_past){0};
+    if (l->tensors && !simt_past_of(&d->past, l))
+        l->out_of_memory = true;
+    pthread_mutex_unlock(&d->lock);
+}
+
 static bool open_launch(struct simt_launch *l)
 {
     l->tensors = calloc(SIMT_TENSORS, sizeof *l->tensors);
@@ -234,7 +259,7 @@ static void close_launch(struct simt_launch *l)
 }
 
 static enum ldsl_status launch(void *device, void *kernel, const uint64_t *slots,
-                               uint32_t slot_count, uint64_t programs, void *stream)
+                               uint32_t slot_count, uint64_t programs, bool alone, void *stream)
 {
     struct device *d = device;
     struct kernel *k = kernel;
@@ -248,10 +273,12 @@ static enum ldsl_status launch(void *device, void *kernel, const uint64_t *slots
                         "fewer than 2^32",
                         k->k.info.name, (unsigned long long)programs);
     struct simt_launch l = {.kernel = &k->k, .slots = slots, .sink = d->sink};
-    if (open_launch(&l))
+    bool fine = begin_past(d, &l, alone);
+    if (open_launch(&l) && fine)
         pool_run(d->pool, (int64_t)programs, choose_chunk(d, programs), run_programs, &l);
     else
         l.out_of_memory = true;
+    end_past(d, &l);
     enum ldsl_status status = simt_tell(&l);
     close_launch(&l);
     return status;

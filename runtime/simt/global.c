@@ -58,6 +58,7 @@ static void describe(struct simt_tensor *x, const struct ldsl_simt_site *site, u
     x->base = base;
     x->rank = site->rank;
     x->element = site->element;
+    x->written = site->flags & LDSL_SIMT_WRITTEN;
     for (uint32_t i = 0; i < x->rank; i++) {
         x->dims[i] = extents[i];
         x->strides[i] = extents[x->rank + i];
@@ -120,7 +121,7 @@ static bool find_element(const struct simt_tensor *x, uint64_t address, int64_t 
     return inside && x->count && offset == 0;
 }
 
-static bool exists(const struct simt_tensor *x, uint64_t address)
+bool simt_exists(const struct simt_tensor *x, uint64_t address)
 {
     int64_t subscripts[SIMT_MAX_RANK];
     uint64_t offset = address - x->base;
@@ -177,25 +178,16 @@ static bool is_aligned(struct thread *t, const struct ldsl_simt_site *site, uint
     return false;
 }
 
-static bool is_allowed(struct thread *t, const struct ldsl_simt_site *site)
-{
-    if (t->awaited || !t->m->launch->kernel->info.dependent)
-        return true;
-    simt_fail(t, site, "%s meets %s before it has waited for the kernels before this one",
-              name_of(t).text, site->text);
-    return false;
-}
-
 /* The tensor, once all that does not depend on others holds; else NULL, reported. */
 static struct simt_tensor *check_address(struct thread *t, const struct ldsl_simt_site *site,
-                                         uint64_t address, uint32_t used, const char *verb)
+                                         uint64_t address, uint32_t used, bool writes)
 {
     struct simt_tensor *x = &t->m->launch->tensors[site->number];
-    if (!is_allowed(t, site) || !is_aligned(t, site, address))
+    if (!simt_may_access(t, site, address, used, writes) || !is_aligned(t, site, address))
         return NULL;
     for (uint32_t i = 0; x->checked && i < site->bytes / x->element; i++)
-        if (used >> (i < 31 ? i : 31) & 1 && !exists(x, address + i * x->element)) {
-            outside(t, site, x, address + i * x->element, verb);
+        if (used >> (i < 31 ? i : 31) & 1 && !simt_exists(x, address + i * x->element)) {
+            outside(t, site, x, address + i * x->element, writes ? "writes" : "reads");
             return NULL;
         }
     return x;
@@ -293,7 +285,7 @@ static pthread_mutex_t *lock_at(const struct thread *t, uint64_t address)
 bool simt_read(struct thread *t, const struct ldsl_simt_site *site, uint64_t address, uint32_t used,
                void *to)
 {
-    const struct simt_tensor *x = check_address(t, site, address, used, "reads");
+    const struct simt_tensor *x = check_address(t, site, address, used, false);
     memset(to, x ? UNUSED : 0, site->bytes);
     if (!x)
         return false;
@@ -330,8 +322,7 @@ void call_store(struct ldsl_simt_thread *given, const struct ldsl_simt_site *sit
                 uint32_t guard)
 {
     struct thread *t = thread_of(given);
-    const struct simt_tensor *x =
-        guard ? check_address(t, site, address, UINT32_MAX, "writes") : NULL;
+    const struct simt_tensor *x = guard ? check_address(t, site, address, UINT32_MAX, true) : NULL;
     if (!x)
         return;
     void *to = (void *)(uintptr_t)address;
@@ -405,8 +396,7 @@ void call_atomic(struct ldsl_simt_thread *given, const struct ldsl_simt_site *si
                  uint64_t address, uint32_t guard)
 {
     struct thread *t = thread_of(given);
-    const struct simt_tensor *x =
-        guard ? check_address(t, site, address, UINT32_MAX, "writes") : NULL;
+    const struct simt_tensor *x = guard ? check_address(t, site, address, UINT32_MAX, true) : NULL;
     if (!x)
         return;
     pthread_mutex_t *lock = lock_at(t, address);

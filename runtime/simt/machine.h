@@ -3,7 +3,7 @@
  *   device.c    the table of functions        thread.c    running, shuffles, barriers
  *   machine.c   what a program runs on        report.c    what fails
  *   touch.c     who touched a byte when       global.c    tensors
- *   shared.c    shared memory, async copies
+ *   shared.c    shared memory, async copies    overlap.c  the launch before
  *
  * A machine runs one program (a cluster of blocks) after another on one host thread. Its clock counts
  * barriers: two touches of a byte are in order if a barrier of both threads lies between them. */
@@ -44,8 +44,8 @@ struct simt_touches;
 
 /* A tensor of the launch, known once the first thread has told. Then constant. */
 struct simt_tensor {
-    bool known, checked; /* checked: its elements can be told from other addresses */
-    bool packed;
+    bool known, checked;  /* checked: its elements can be told from other addresses */
+    bool packed, written; /* written: it is no input */
     uint64_t base;
     uint32_t rank, element; /* bytes */
     int64_t dims[SIMT_MAX_RANK], strides[SIMT_MAX_RANK];
@@ -54,6 +54,12 @@ struct simt_tensor {
     uint32_t memory;              /* number of the first tensor with the same base */
     struct simt_touches *touches; /* of that one: if the kernel writes it; one an element */
     uint64_t touch_count;
+};
+
+/* The tensors of a launch that the next one may overlap. */
+struct simt_past {
+    struct simt_tensor *tensors;
+    uint32_t count;
 };
 
 #define SIMT_LOCKS 64
@@ -67,6 +73,7 @@ struct simt_launch {
     struct simt_tensor *tensors;       /* SIMT_TENSORS */
     struct failure failure;
     bool out_of_memory;
+    struct simt_past before; /* overlap.c */
 };
 
 /* ---- threads, blocks --------------------------------------------------------------------------- */
@@ -165,6 +172,21 @@ bool simt_read(struct thread *t, const struct ldsl_simt_site *site, uint64_t add
                void *to);
 /* Has memory that was read with simt_read kept its bytes? */
 bool simt_unchanged(struct thread *t, const void *from, const void *bytes, uint32_t count);
+
+/* Does an element begin at the address? */
+bool simt_exists(const struct simt_tensor *x, uint64_t address);
+
+/* overlap.c */
+void call_depend(struct ldsl_simt_thread *t);
+void call_release(struct ldsl_simt_thread *t);
+/* May a thread make this access already? If not, that is reported. */
+bool simt_may_access(struct thread *t, const struct ldsl_simt_site *site, uint64_t address,
+                     uint32_t used, bool writes);
+/* A thread ends. */
+void simt_check_awaited(struct thread *t);
+/* What the launch after `l` may meet; false: out of memory. */
+bool simt_past_of(struct simt_past *out, const struct simt_launch *l);
+bool simt_past_copy(struct simt_past *out, const struct simt_past *from);
 
 /* shared.c */
 void call_shared_load(struct ldsl_simt_thread *t, const struct ldsl_simt_site *site,

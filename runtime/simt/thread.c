@@ -43,11 +43,6 @@ static void barrier(struct ldsl_simt_thread *given, const struct ldsl_simt_site 
     t->block->waiting++;
 }
 
-static void depend(struct ldsl_simt_thread *given)
-{
-    thread_of(given)->awaited = true;
-}
-
 static void check(struct ldsl_simt_thread *given, const struct ldsl_simt_site *site, uint32_t test)
 {
     struct thread *t = thread_of(given);
@@ -62,6 +57,7 @@ static void leave(struct ldsl_simt_thread *given)
     struct thread *t = thread_of(given);
     struct block *b = t->block;
     t->state = SIMT_ENDED;
+    simt_check_awaited(t);
     if (!b->ended++ && b->reached && b->reached_time >= t->m->cluster_time)
         simt_fail(t, NULL,
                   "block %u ends though other blocks of its cluster may not have finished with its "
@@ -82,7 +78,8 @@ const struct ldsl_simt_calls simt_calls = {
     .wait = call_wait,
     .shuffle = shuffle,
     .barrier = barrier,
-    .depend = depend,
+    .depend = call_depend,
+    .release = call_release,
     .check = check,
     .leave = leave,
 };

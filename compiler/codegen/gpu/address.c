@@ -145,14 +145,16 @@ LLVMValueRef gpu_address_of(struct gen *g, const struct gpu_address *a, uint32_t
 struct lane_access gpu_access(struct gen *g, const struct gpu_address *a, uint32_t i,
                               LLVMTypeRef type, uint32_t elements, LLVMValueRef guard)
 {
-    const struct ir_tensor *t = a->tensor;
+    if (!gpu_may_access(g, a->node->attr.tensor))
+        diag_bug(g->s, a->node->at, "%s is accessed before the wait for the launch that uses it",
+                 a->tensor->name);
     return (struct lane_access){
         .type = type,
         .address = gpu_address_of(g, a, i),
         .guard = guard,
         .align = elements * a->bytes,
         .tensor = a->node->attr.tensor,
-        .constant = t->access == IR_READ && !g->gpu->written[a->node->attr.tensor],
+        .constant = gpu_is_constant(g, a->node->attr.tensor),
         .keep = a->node->op == IR_OP_load &&
                 (a->node->attr.kind == IR_CACHE_KEEP || g->gpu->schedule.evict_last),
         .stream = a->node->op != IR_OP_atomic && a->node->attr.kind == IR_CACHE_STREAM,

@@ -96,11 +96,6 @@ bool *gpu_prepare_loop(struct gen *g, struct ir_node *loop)
 
 /* ---- blocks ------------------------------------------------------------------------------------ */
 
-static bool ends_flow(const struct ir_node *n)
-{
-    return ir_op_info(n->op)->traits & IR_TERMINATOR;
-}
-
 /* A region's body; true if it ended in yield, whose operands went to the targets. */
 static bool emit_region(struct gen *g, struct ir_block *b, struct ir_value *const *targets)
 {
@@ -262,7 +257,10 @@ void gpu_control(struct gen *g, struct ir_node *n)
     case IR_OP_for: emit_loop(g, n, emit_for); return;
     case IR_OP_loop: emit_loop(g, n, emit_forever); return;
     case IR_OP_sweep: emit_loop(g, n, gpu_sweep); return;
-    case IR_OP_return: LLVMBuildBr(g->b, g->gpu->exit); return;
+    case IR_OP_return:
+        gpu_before_return(g);
+        LLVMBuildBr(g->b, g->gpu->exit);
+        return;
     default: leave_loop(g, n);
     }
 }
@@ -317,7 +315,7 @@ static void load_early(struct gen *g, struct ir_node *n)
         if (n->region_count && n->op != IR_OP_reduce)
             return;
         bool ready = n->op == IR_OP_load && n->results[0]->type.axes && !n->attr.flag &&
-                     !g->gpu->written[n->attr.tensor];
+                     !g->gpu->written[n->attr.tensor] && gpu_may_access(g, n->attr.tensor);
         for (uint32_t d = 0; ready && d < g->f->tensors.data[n->attr.tensor].rank; d++)
             ready = gpu_is_ready(g, n->operands[d]);
         if (ready)
@@ -397,40 +395,19 @@ static void emit_node(struct gen *g, struct ir_node *n)
         anchor(g, n->results[0]);
 }
 
-static bool has_load(const struct ir_node *n)
-{
-    if (n->op == IR_OP_load)
-        return true;
-    for (uint32_t i = 0; i < n->region_count; i++)
-        for (const struct ir_node *x = n->regions[i]->first; x; x = x->next)
-            if (has_load(x))
-                return true;
-    return false;
-}
-
-static const struct ir_node *last_load(const struct ir_block *b)
-{
-    const struct ir_node *last = NULL;
-    for (const struct ir_node *n = b->first; n; n = n->next)
-        if (has_load(n))
-            last = n;
-    return last;
-}
-
-/* In the body, kernels that wait for this one may start as soon as its last input is read. */
 void gpu_block(struct gen *g, struct ir_block *b)
 {
-    bool body = b == g->f->body, releases = body && g->target->facts.has_dependent_launch;
-    const struct ir_node *last = releases ? last_load(b) : NULL;
+    bool body = b == g->f->body;
     uint32_t held = g->gpu->held.count;
     for (struct ir_node *n = b->first; n; n = n->next) {
-        if (body)
+        if (body) {
             gpu_place_axes(g);
-        if (body)
             gpu_meet_cluster(g, n);
+            gpu_before_node(g, n);
+        }
         emit_node(g, n);
-        if (n == last && !ends_flow(n))
-            g->gpu->hooks->release_dependents(&g->gpu->lane);
+        if (body)
+            gpu_after_node(g, n);
     }
     g->gpu->held.count = held; /* what was kept by this block's sweeps */
 }

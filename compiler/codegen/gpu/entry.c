@@ -117,8 +117,7 @@ static void find_thread(struct gen *g)
 
 static void emit_body(struct gen *g)
 {
-    if (g->target->facts.has_dependent_launch)
-        g->gpu->hooks->await_dependencies(&g->gpu->lane);
+    gpu_overlap(g);
     gpu_block(g, g->f->body);
     LLVMPositionBuilderAtEnd(g->b, g->gpu->exit);
     /* A block must not go while others may still write to its shared memory. */

@@ -13,6 +13,7 @@
  *   move.c     extract, relabel, conversions  exchange.c by way of shared memory and clusters
  *   shared.c   shared memory                  hazard.c   barriers for tensors
  *   report.c   --emit=layout, remarks         draw.c     layouts as SVG
+ *   overlap.c  launches that overlap
  *
  * A tile is spread over the registers of the threads by a layout. Ops that act (loads, stores,
  * reductions, control) are emitted where they stand. Elementwise ops are lazy: each register is
@@ -98,6 +99,10 @@ struct gpu {
     uint32_t shared_bytes;           /* given out so far */
     bool cluster_met;                /* all blocks of the cluster are known to run */
     bool *written;                   /* by tensor: this kernel writes it */
+    bool waits_late;                 /* for the launches before it not at once */
+    bool awaited;                    /* the code at hand comes after that wait */
+    bool release_due;                /* the next launch may start as soon as that is so */
+    const struct ir_node *releaser;  /* overlap.c */
     const struct gpu_absent *absent; /* scalars that the tile at hand does not reach; NULL: none */
     struct gpu_stage *stage;         /* of the sweep that is being emitted; NULL: none */
     VEC(struct gpu_stage *) held;    /* what earlier sweeps of open blocks keep */
@@ -183,6 +188,18 @@ void gpu_order_loop(struct gen *g, struct ir_node *loop);
 bool gpu_same_place(const struct ir_node *a, const struct ir_node *b, uint32_t rank);
 /* A barrier of the block (cluster: of its blocks), with all that belongs to it. */
 void gpu_barrier(struct gen *g);
+
+/* ---- launches before and after: overlap.c ---------------------------------------------------- */
+
+/* Before the body; around each of its nodes; before a return, anywhere. */
+void gpu_overlap(struct gen *g);
+void gpu_before_node(struct gen *g, const struct ir_node *n);
+void gpu_after_node(struct gen *g, const struct ir_node *n);
+void gpu_before_return(struct gen *g);
+/* False: the launch before may still write the tensor, or need it. */
+bool gpu_may_access(const struct gen *g, uint8_t tensor);
+/* Does it keep its values as long as this kernel runs, seen from any place of it? */
+bool gpu_is_constant(const struct gen *g, uint8_t tensor);
 
 /* The axes of an access's subscripts. address.c */
 axis_set gpu_subscript_axes(const struct ir_func *f, const struct ir_node *n);

@@ -29,7 +29,7 @@ static struct ldsl_simt_site tensor_site(struct lane_emit *e, uint8_t number)
         .rank = t->rank,
         .element = ir_elem_bits(t->elem) / 8,
         .flags = (t->access != IR_READ ? LDSL_SIMT_WRITTEN : 0) |
-                 (t->access == IR_OUT ? LDSL_SIMT_OUTPUT : 0),
+                 (t->access == IR_OUT ? LDSL_SIMT_OUTPUT : 0) | (t->ready ? LDSL_SIMT_READY : 0),
     };
 }
 

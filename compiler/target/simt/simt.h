@@ -23,6 +23,7 @@ enum simt_fault {
     SIMT_GUARD,
     SIMT_PROBE, /* of a guard: not left out, but fails where it is false */
     SIMT_SHUFFLE,
+    SIMT_AWAIT,
     SIMT_DIGIT
 };
 

@@ -18,7 +18,7 @@
 
 static const char *const faults[] = {
     [SIMT_BARRIER] = "barrier", [SIMT_GUARD] = "guard", [SIMT_PROBE] = "probe",
-    [SIMT_SHUFFLE] = "shuffle", [SIMT_DIGIT] = "digit",
+    [SIMT_SHUFFLE] = "shuffle", [SIMT_AWAIT] = "await", [SIMT_DIGIT] = "digit",
 };
 
 bool simt_parse_fault(const char *cpu, enum simt_fault *fault, uint32_t *number)

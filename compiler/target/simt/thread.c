@@ -226,12 +226,13 @@ void simt_cluster_barrier(struct lane_emit *e)
 
 void simt_release_dependents(struct lane_emit *e)
 {
-    (void)e; /* one launch at a time: those after this one start when it has ended */
+    SIMT_CALL(e, release, NULL, 0);
 }
 
 void simt_await_dependencies(struct lane_emit *e)
 {
-    SIMT_CALL(e, depend, NULL, 0);
+    if (!simt_is_left_out(e, SIMT_AWAIT))
+        SIMT_CALL(e, depend, NULL, 0);
 }
 
 void simt_check(struct lane_emit *e, LLVMValueRef test, const char *text)

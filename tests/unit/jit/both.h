@@ -114,7 +114,8 @@ static inline void launch(const struct ready *r, const uint64_t *slots, int64_t 
                           const char *text)
 {
     const struct runner *on = r->on;
-    if (on->ops->launch(on->device, r->kernel, slots, r->slot_count, (uint64_t)programs, NULL) ||
+    if (on->ops->launch(on->device, r->kernel, slots, r->slot_count, (uint64_t)programs, false,
+                        NULL) ||
         on->ops->synchronize(on->device, NULL))
         fail_msg("refused by %s:\n%s", on->info.name, text);
 }

@@ -1,5 +1,5 @@
 /* Do the tests on the emulator have teeth? The GPU lowering of some operators is compiled by a faulty
- * target that leaves out one barrier, guard or shuffle, or one digit of the thread's number. Each of
+ * target that leaves out one barrier, guard, shuffle or wait for other kernels, or one digit of the thread's number. Each of
  * these must be found: the emulator fails the launch, or the result is wrong. Excused are guards that
  * are true wherever they are met. */
 #include "internal.h"
@@ -238,6 +238,7 @@ static void check_subject(const char *op, const char *with, unsigned digits, uns
     try_fault(&t, op, with, "barrier", &right, 0);
     try_fault(&t, op, with, "guard", &right, 0);
     try_fault(&t, op, with, "shuffle", &right, 0);
+    try_fault(&t, op, with, "await", &right, 0);
     try_fault(&t, op, with, "digit", &right, digits);
     print_message("%s (%s): %u reported, %u wrong, %u never matter, %u missed\n", op, with,
                   t.failed, t.wrong, t.idle, t.missed);

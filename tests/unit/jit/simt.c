@@ -398,6 +398,17 @@ static void too_early(struct kernel *k)
     k->h->await_dependencies(&k->e);
 }
 
+static void never_waits(struct kernel *k)
+{
+    (void)k;
+}
+
+static void releases_early(struct kernel *k)
+{
+    k->h->release_dependents(&k->e);
+    k->h->await_dependencies(&k->e);
+}
+
 static void asserts(struct kernel *k)
 {
     at_line(k, 2);
@@ -438,6 +449,8 @@ static const struct wrong {
     {"no barrier between accesses of a tensor", PLAIN(tensor_unordered, 64, 1, 64), 2, "race: thread 32 writes m[32], and thread 31 touched it"},
     {"one place written by all", PLAIN(one_element, 32, 1, 8), 2, "race: thread 1 writes y[0]"},
     {"a read before the kernels before have ended", {.body = too_early, .threads = 32, .cluster = 1, .programs = 1, .n = 32, .dependent = true}, 2, "before it has waited"},
+    {"an end before the kernels before have ended", {.body = never_waits, .threads = 32, .cluster = 1, .programs = 1, .n = 32, .dependent = true}, 0, "thread 0 ends before it has waited"},
+    {"the next kernel let go before the one before has ended", {.body = releases_early, .threads = 32, .cluster = 1, .programs = 1, .n = 32, .dependent = true}, 0, "thread 0 lets the next kernel start before it has waited"},
     {"an assertion", PLAIN(asserts, 32, 1, 8), 2, "assertion failed: there are twenty (thread 20)"},
 };
 

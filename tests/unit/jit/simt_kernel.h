@@ -274,7 +274,7 @@ static inline void run(struct outcome *o, const struct shape *shape)
     assert_int_equal(rt_simt.load(device, &kernel, artifact), LDSL_OK);
     uint64_t slots[] = {(uint64_t)(uintptr_t)o->x, (uint64_t)(uintptr_t)o->y,
                         (uint64_t)(uintptr_t)o->m, shape->n};
-    o->status = rt_simt.launch(device, kernel, slots, TENSORS + 1, shape->programs, NULL);
+    o->status = rt_simt.launch(device, kernel, slots, TENSORS + 1, shape->programs, false, NULL);
     rt_simt.unload(device, kernel);
     rt_simt.close(device);
     ldsl_artifact_free(artifact);

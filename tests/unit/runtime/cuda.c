@@ -525,7 +525,7 @@ static void a_launch_is_one_block_a_program_and_one_parameter_a_slot(void **stat
     void *kernel;
     ldsl_artifact *a = make("nvptx:sm_90a", "k", 128, 512);
     assert_int_equal(rt_cuda.load(*state, &kernel, a), LDSL_OK);
-    assert_int_equal(rt_cuda.launch(*state, kernel, slots, 3, INT32_MAX, &stream), LDSL_OK);
+    assert_int_equal(rt_cuda.launch(*state, kernel, slots, 3, INT32_MAX, false, &stream), LDSL_OK);
     assert_int_equal(driver.config.grid_x, INT32_MAX);
     assert_int_equal(driver.config.grid_y, 1);
     assert_int_equal(driver.config.grid_z, 1);
@@ -535,14 +535,14 @@ static void a_launch_is_one_block_a_program_and_one_parameter_a_slot(void **stat
     assert_memory_equal(driver.parameters, slots, sizeof slots);
     assert_int_equal(driver.waits, 0);
 
-    assert_int_equal(rt_cuda.launch(*state, kernel, slots, 2, 1, NULL), LDSL_ARGUMENT);
+    assert_int_equal(rt_cuda.launch(*state, kernel, slots, 2, 1, false, NULL), LDSL_ARGUMENT);
     assert_string_equal(ldsl_last_error(), "kernel axpy takes 3 slots, not 2");
-    assert_int_equal(rt_cuda.launch(*state, kernel, slots, 3, (uint64_t)INT32_MAX + 1, NULL),
+    assert_int_equal(rt_cuda.launch(*state, kernel, slots, 3, (uint64_t)INT32_MAX + 1, false, NULL),
                      LDSL_UNSUPPORTED);
     assert_string_equal(ldsl_last_error(), "kernel axpy has 2147483648 programs; one launch on a "
                                            "GPU runs up to 2147483647");
     driver.launch_result = 1;
-    assert_int_equal(rt_cuda.launch(*state, kernel, slots, 3, 1, NULL), LDSL_DEVICE);
+    assert_int_equal(rt_cuda.launch(*state, kernel, slots, 3, 1, false, NULL), LDSL_DEVICE);
     assert_string_equal(ldsl_last_error(),
                         "cuda:1: cuLaunchKernelEx failed with CUDA_ERROR_INVALID_VALUE (1)");
     rt_cuda.unload(*state, kernel);
@@ -561,7 +561,7 @@ static void a_cluster_is_blocks_of_one_program(void **state)
                                  8);
     assert_int_equal(sizeof(struct cu_launch_attribute), 72); /* as the driver has it */
     assert_int_equal(rt_cuda.load(*state, &kernel, a), LDSL_OK);
-    assert_int_equal(rt_cuda.launch(*state, kernel, slots, 3, 100, NULL), LDSL_OK);
+    assert_int_equal(rt_cuda.launch(*state, kernel, slots, 3, 100, false, NULL), LDSL_OK);
     assert_int_equal(driver.config.grid_x, 400);
     assert_int_equal(driver.config.attribute_count, 2);
     assert_int_equal(driver.attributes[0].id, 4);
@@ -570,13 +570,16 @@ static void a_cluster_is_blocks_of_one_program(void **state)
     assert_int_equal(driver.attributes[0].value.cluster.z, 1);
     assert_int_equal(driver.attributes[1].id, 6);
     assert_int_equal(driver.attributes[1].value.allowed, 1);
-    assert_int_equal(rt_cuda.launch(*state, kernel, slots, 3, 1 << 29, NULL), LDSL_UNSUPPORTED);
+    assert_int_equal(rt_cuda.launch(*state, kernel, slots, 3, 100, true, NULL), LDSL_OK);
+    assert_int_equal(driver.config.attribute_count, 1); /* alone: still a cluster */
+    assert_int_equal(rt_cuda.launch(*state, kernel, slots, 3, 1 << 29, false, NULL),
+                     LDSL_UNSUPPORTED);
     rt_cuda.unload(*state, kernel);
     ldsl_artifact_free(a);
 
     a = make("nvptx:sm_90a", "k", 256, 0);
     assert_int_equal(rt_cuda.load(*state, &kernel, a), LDSL_OK);
-    assert_int_equal(rt_cuda.launch(*state, kernel, slots, 3, 100, NULL), LDSL_OK);
+    assert_int_equal(rt_cuda.launch(*state, kernel, slots, 3, 100, false, NULL), LDSL_OK);
     assert_int_equal(driver.config.attribute_count, 0);
     rt_cuda.unload(*state, kernel);
     ldsl_artifact_free(a);
@@ -590,10 +593,10 @@ static void a_current_context_is_not_entered_to_launch(void **state)
     assert_int_equal(rt_cuda.load(*state, &kernel, a), LDSL_OK);
     int pushes = driver.pushes;
     driver.is_current = true;
-    assert_int_equal(rt_cuda.launch(*state, kernel, slots, 3, 1, NULL), LDSL_OK);
+    assert_int_equal(rt_cuda.launch(*state, kernel, slots, 3, 1, false, NULL), LDSL_OK);
     assert_int_equal(driver.pushes, pushes);
     driver.is_current = false;
-    assert_int_equal(rt_cuda.launch(*state, kernel, slots, 3, 1, NULL), LDSL_OK);
+    assert_int_equal(rt_cuda.launch(*state, kernel, slots, 3, 1, false, NULL), LDSL_OK);
     assert_int_equal(driver.pushes, pushes + 1);
     rt_cuda.unload(*state, kernel);
     ldsl_artifact_free(a);

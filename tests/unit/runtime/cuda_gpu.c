@@ -157,7 +157,7 @@ static struct world *world_or_skip(void **state)
 
 static enum ldsl_status launch(struct world *w, void *stream)
 {
-    return rt_cuda.launch(w->device, w->kernel, w->slots, 4, PROGRAMS, stream);
+    return rt_cuda.launch(w->device, w->kernel, w->slots, 4, PROGRAMS, false, stream);
 }
 
 /* ---- tests ------------------------------------------------------------------------------------- */
@@ -356,7 +356,7 @@ static void an_illegal_address_is_told_by_every_call(void **state)
     struct world *w = world_or_skip(state);
     uint64_t slots[4] = {256, 256, N, 0}, address;
     char first[256];
-    assert_int_equal(rt_cuda.launch(w->device, w->kernel, slots, 4, PROGRAMS, NULL), LDSL_OK);
+    assert_int_equal(rt_cuda.launch(w->device, w->kernel, slots, 4, PROGRAMS, false, NULL), LDSL_OK);
     assert_int_equal(rt_cuda.synchronize(w->device, NULL), LDSL_DEVICE);
     snprintf(first, sizeof first, "%s", ldsl_last_error());
     print_message("%s\n", first);

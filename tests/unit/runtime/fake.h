@@ -25,6 +25,7 @@ struct event {
     char name[64];
     char variant[256];
     uint64_t programs;
+    bool alone;
     uint64_t slots[MAX_EVENT_SLOTS];
     struct artifact_slot slot_names[MAX_EVENT_SLOTS];
     uint32_t slot_count;
@@ -82,7 +83,7 @@ static void fake_describe(void *device, struct rt_device_info *info)
                                     .identity = "fake cpu",
                                     .sm_count = 4,
                                     .smem = 0,
-                                    .cc = 0,
+                                    .cc = fake.is_gpu ? 90 : 0,
                                     .lanes = 1,
                                     .is_gpu = fake.is_gpu};
 }
@@ -139,7 +140,8 @@ static struct event *next_event(char kind)
 }
 
 static enum ldsl_status fake_launch(void *device, void *kernel, const uint64_t *slots,
-                                    uint32_t slot_count, uint64_t programs, void *stream)
+                                    uint32_t slot_count, uint64_t programs, bool alone,
+                                    void *stream)
 {
     (void)device;
     (void)stream;
@@ -152,6 +154,7 @@ static enum ldsl_status fake_launch(void *device, void *kernel, const uint64_t *
     snprintf(e->name, sizeof e->name, "%s", info.name);
     snprintf(e->variant, sizeof e->variant, "%s", info.variant);
     e->programs = programs;
+    e->alone = alone;
     e->slot_count = slot_count;
     for (uint32_t i = 0; i < slot_count; i++) {
         e->slots[i] = slots[i];

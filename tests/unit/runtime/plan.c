@@ -329,25 +329,29 @@ static void test_workspace(void **state)
                                "  scratch a: tensor<f32>[N, D];\n"
                                "  scratch b: tensor<f32>[N, D];\n"
                                "  scratch c: tensor<f32>[N, D];\n"
+                               "  scratch d: tensor<f32>[N, D];\n"
                                "  launch twice(x, a);\n"
                                "  launch twice(a, b);\n"
                                "  launch twice(b, c);\n"
-                               "  launch twice(c, y);\n"
+                               "  launch twice(c, d);\n"
+                               "  launch twice(d, y);\n"
                                "}\n");
     ldsl_argument x = tensor("x", LDSL_F32, 10, 10, -1);
     ldsl_plan *plan = prepare(&w, "chain", &x, 1, NULL);
-    assert_int_equal(ldsl_plan_workspace_bytes(plan), 1024); /* 400 bytes twice, 256-byte aligned */
+    assert_int_equal(ldsl_plan_workspace_bytes(plan),
+                     1536); /* 400 bytes thrice, 256-byte aligned */
     launch(plan);
-    assert_int_equal(fake.event_count, 4);
+    assert_int_equal(fake.event_count, 5);
     uint64_t a = POINTER(&fake.events[0], "b"), b = POINTER(&fake.events[1], "b");
     assert_int_equal(POINTER(&fake.events[0], "a"), BASE(0));
     assert_int_equal(a, WORKSPACE);
     assert_int_equal(b, WORKSPACE + 512);
-    assert_int_equal(POINTER(&fake.events[2], "b"), a); /* c lies where a was */
-    assert_int_equal(POINTER(&fake.events[3], "b"), BASE(1));
+    assert_int_equal(POINTER(&fake.events[2], "b"), WORKSPACE + 1024);
+    assert_int_equal(POINTER(&fake.events[3], "b"), a); /* d lies where a was */
+    assert_int_equal(POINTER(&fake.events[4], "b"), BASE(1));
     uint64_t pointers[2] = {BASE(0), BASE(1)};
     assert_int_equal(ldsl_plan_launch(plan, pointers, 2, 0, NULL), LDSL_ARGUMENT);
-    assert_string_equal(fake.error, "chain: a workspace of 1024 bytes is needed; it is NULL");
+    assert_string_equal(fake.error, "chain: a workspace of 1536 bytes is needed; it is NULL");
     assert_int_equal(ldsl_plan_launch(plan, pointers, 2, 128, NULL), LDSL_ARGUMENT);
     assert_int_equal(ldsl_plan_launch(plan, pointers, 2, BASE(1), NULL), LDSL_ARGUMENT);
     assert_string_equal(fake.error, "chain: y and the workspace overlap in memory");
