@@ -250,10 +250,8 @@ void gpu_load_late(struct gen *g, struct gpu_value *gv, uint32_t i)
             take_vector(g, a, load_vector(g, a, from), from);
 }
 
-void gpu_load(struct gen *g, struct ir_node *n)
+void gpu_load_here(struct gen *g, struct ir_node *n)
 {
-    if (gpu_is_loaded(g, n))
-        return;
     gpu_order(g, n);
     if (gpu_stage_take(g, n))
         return;
@@ -384,7 +382,7 @@ static void store_scalar(struct gen *g, const struct gpu_address *a, struct ir_v
     LLVMPositionBuilderAtEnd(g->b, join);
 }
 
-void gpu_store(struct gen *g, struct ir_node *n)
+void gpu_store_here(struct gen *g, struct ir_node *n)
 {
     uint32_t rank = g->f->tensors.data[n->attr.tensor].rank;
     struct ir_value *v = n->operands[rank];

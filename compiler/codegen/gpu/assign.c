@@ -54,7 +54,8 @@ static double vector_cost(const struct search *s, uint8_t axis, uint32_t vector)
     double cost = 0;
     for (uint32_t i = 0; i < s->work.items.count; i++) {
         const struct work *w = &s->work.items.data[i];
-        if (w->kind != WORK_ACCESS || w->fast == IR_NO_AXIS || s->like[w->fast] != axis)
+        bool along = w->kind == WORK_ACCESS || w->kind == WORK_MOVE;
+        if (!along || w->fast == IR_NO_AXIS || s->like[w->fast] != axis)
             continue;
         uint32_t together = vector < w->proven ? vector : w->proven;
         bool apart = together < vector && together * w->bytes < s->schedule->vector;
@@ -276,7 +277,7 @@ static bool is_second(const struct search *s, uint32_t axis)
     return false;
 }
 
-static void search(struct search *s)
+static double search(struct search *s)
 {
     double best = split(s);
     for (uint32_t i = 0; i < s->order_count; i++) {
@@ -294,6 +295,7 @@ static void search(struct search *s)
         }
         s->choice = kept;
     }
+    return best;
 }
 
 /* ---- digits ------------------------------------------------------------------------------------ */
@@ -347,21 +349,24 @@ static void lay_out(const struct search *s, struct gpu_layout *out)
         if (s->work.laid_out & bit(a))
             lay_out_axis(s, &d, s->like[a], &out->axes[a]);
     }
-    for (uint32_t a = 0; a < s->f->axes.count; a++)
-        if (s->f->axes.data[a].kind == IR_AXIS_PART)
-            lay_out_parts(&out->axes[s->f->axes.data[a].parent], &s->f->axes.data[a],
-                          &out->axes[a]);
+}
+
+static void lay_out_all_parts(const struct ir_func *f, struct gpu_layout *out)
+{
+    for (uint32_t a = 0; a < f->axes.count; a++)
+        if (f->axes.data[a].kind == IR_AXIS_PART)
+            lay_out_parts(&out->axes[f->axes.data[a].parent], &f->axes.data[a], &out->axes[a]);
 }
 
 /* ---- limits ------------------------------------------------------------------------------------ */
 
-static bool check_tiles(const struct search *s)
+static bool check_tiles(const struct gen *g)
 {
-    uint32_t most = s->g->target->facts.max_tile;
-    for (uint32_t a = 0; a < s->f->axes.count; a++) {
-        const struct ir_axis *axis = &s->f->axes.data[a];
+    uint32_t most = g->target->facts.max_tile;
+    for (uint32_t a = 0; a < g->f->axes.count; a++) {
+        const struct ir_axis *axis = &g->f->axes.data[a];
         if (axis->tile > most)
-            return diag_error(s->g->s, axis->at, DIAG_TOO_WIDE,
+            return diag_error(g->s, axis->at, DIAG_TOO_WIDE,
                               "a tile of %lld elements; this target holds at most %u",
                               (long long)axis->tile, most);
     }
@@ -377,13 +382,14 @@ static uint64_t count_regs(const struct gpu_layout *l, axis_set axes)
     return regs;
 }
 
-static bool check_size(const struct search *s, const struct gpu_layout *l)
+static bool check_size(const struct gen *g, const struct work_list *list,
+                       const struct gpu_layout *l)
 {
-    for (uint32_t i = 0; i < s->work.items.count; i++) {
-        const struct work *w = &s->work.items.data[i];
+    for (uint32_t i = 0; i < list->items.count; i++) {
+        const struct work *w = &list->items.data[i];
         uint64_t regs = w->parts ? 1 : count_regs(l, w->axes);
         if (regs > MOST_REGS)
-            return diag_error(s->g->s, w->node ? w->node->at : s->f->at, DIAG_BAD_SCHEDULE,
+            return diag_error(g->s, w->node ? w->node->at : g->f->at, DIAG_BAD_SCHEDULE,
                               "a tile takes %llu registers of each of the %u threads; use more "
                               "warps or smaller tiles",
                               (unsigned long long)regs, l->threads);
@@ -394,7 +400,6 @@ static bool check_size(const struct search *s, const struct gpu_layout *l)
 static void begin(struct search *s)
 {
     const struct facts *facts = &s->g->target->facts;
-    gpu_collect_work(s->g, &s->work);
     s->choice = (struct choice){.f = s->f,
                                 .lanes = facts->lanes,
                                 .warps = s->schedule->num_warps,
@@ -410,20 +415,31 @@ static void begin(struct search *s)
             set_choice(s, a, (struct axis_choice){choose_vector(s, (uint8_t)a), 1, 1, 1});
 }
 
-bool gpu_assign(struct gen *g, const struct schedule *schedule, struct gpu_layout *out)
+double gpu_find_layout(struct gen *g, const struct schedule *schedule, const struct work_list *list,
+                       struct gpu_layout *out)
 {
-    struct search s = {.g = g, .f = g->f, .schedule = schedule};
-    const char *why;
-    if (!check_tiles(&s))
-        return false;
+    struct search s = {.g = g, .f = g->f, .schedule = schedule, .work = *list};
     begin(&s);
-    search(&s);
+    double cost = search(&s);
     *out = (struct gpu_layout){.threads = schedule->num_warps * g->target->facts.lanes,
                                .warps = schedule->num_warps,
                                .cluster = schedule->cluster,
                                .axis_count = g->f->axes.count};
     lay_out(&s, out);
-    if (!check_size(&s, out))
+    return cost;
+}
+
+bool gpu_assign(struct gen *g, const struct schedule *schedule, struct gpu_layout *out)
+{
+    struct work_list work;
+    const char *why;
+    if (!check_tiles(g))
+        return false;
+    gpu_collect_work(g, &work);
+    double cost = gpu_find_layout(g, schedule, &work, out);
+    gpu_anchor_accesses(g, schedule, &work, cost, out);
+    lay_out_all_parts(g->f, out);
+    if (!check_size(g, &work, out))
         return false;
     if (!gpu_layout_check(g->s, g->f, out, &why))
         diag_bug(g->s, g->f->at, "a layout that is none: %s", why);

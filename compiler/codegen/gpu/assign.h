@@ -1,6 +1,7 @@
 /* Choosing a layout: what a kernel does with its axes, and what that costs under a choice.
  *
  *   work.c    what the kernel does      cost.c    its time under a choice      assign.c    the search
+ *   anchor.c  accesses that are better off with layouts of their own
  *
  * A choice gives each axis a vector, lanes, warps and blocks; the rest of its tile is registers. */
 #ifndef CODEGEN_GPU_ASSIGN_H
@@ -11,6 +12,8 @@
 enum work_kind {
     WORK_ELEMENTS, /* arithmetic on each element */
     WORK_ACCESS,   /* a load, store or atomic */
+    WORK_MOVE,     /* to or from shared memory: one side of a conversion. Described as the access
+                      that it is for, with vectors as wide as there are */
     WORK_REDUCE    /* a reduction over elements that different threads may hold */
 };
 
@@ -51,6 +54,14 @@ struct choice {
     uint32_t lanes, warps, cluster; /* that there are */
     struct axis_choice axes[IR_MAX_AXIS];
 };
+
+/* The cheapest layout for what is listed; its cost. Parts have no digits yet. */
+double gpu_find_layout(struct gen *g, const struct schedule *schedule, const struct work_list *list,
+                       struct gpu_layout *out);
+/* Gives accesses layouts of their own where that makes the kernel cheaper, and *out, the cheapest layout
+ * in which all accesses take part, that of the other works; its time is `cost`. */
+void gpu_anchor_accesses(struct gen *g, const struct schedule *schedule, struct work_list *list,
+                         double cost, struct gpu_layout *out);
 
 /* Registers of an axis under a choice. */
 uint32_t gpu_choice_regs(const struct choice *c, uint8_t axis);

@@ -62,8 +62,9 @@ static void locate(const struct gpu_axis_layout *x, uint32_t coordinate, struct 
 struct tile {
     const struct gpu_layout *l;
     const struct ir_func *f;
-    uint8_t x, y;  /* y: IR_NO_AXIS */
-    uint32_t step; /* elements of a cell */
+    const char *tensor; /* of the access whose own layout it is; NULL: the function's */
+    uint8_t x, y;       /* y: IR_NO_AXIS */
+    uint32_t step;      /* elements of a cell */
     uint32_t columns, rows, all_columns, all_rows;
 };
 
@@ -77,9 +78,10 @@ static struct holder holder_at(const struct tile *t, uint32_t row, uint32_t colu
     if (t->y != IR_NO_AXIS) {
         locate(&t->l->axes[t->y], row, &h, &y_reg);
         struct gpu_view view = gpu_view(t->l, (axis_set)1 << t->x | (axis_set)1 << t->y);
-        for (uint32_t i = 0; i < view.count; i++)
-            if (gpu_view_digit(&view, i, t->x) == x_reg && gpu_view_digit(&view, i, t->y) == y_reg)
-                h.reg = i;
+        uint32_t numbers[IR_MAX_AXIS] = {0};
+        numbers[t->x] = x_reg;
+        numbers[t->y] = y_reg;
+        h.reg = gpu_view_register(&view, numbers);
     }
     return h;
 }
@@ -169,8 +171,10 @@ static uint32_t count_copies(const struct tile *t)
 static void put_caption(struct canvas *c, const struct tile *t, uint32_t top)
 {
     const struct ir_axis *x = &t->f->axes.data[t->x];
-    put(c, "<text x=\"%u\" y=\"%u\" class=\"t\">%s: %" PRId64 " elements", MARGIN, top + 16,
-        x->name, x->tile);
+    put(c, "<text x=\"%u\" y=\"%u\" class=\"t\">", MARGIN, top + 16);
+    if (t->tensor)
+        put(c, "%s in a layout of its own; ", t->tensor);
+    put(c, "%s: %" PRId64 " elements", x->name, x->tile);
     if (t->y != IR_NO_AXIS)
         put(c, ", %s: %" PRId64 " downwards", t->f->axes.data[t->y].name,
             t->f->axes.data[t->y].tile);
@@ -224,24 +228,34 @@ static bool is_new(uint16_t *seen, uint32_t *count, uint8_t x, uint8_t y)
     return true;
 }
 
-/* One drawing for each pair of axes that an access has. */
-static void put_tiles(struct canvas *c, const struct ir_func *f, const struct gpu_layout *l,
+/* The axis that goes to the right: the fastest of an access that has several places. */
+static uint8_t first_axis(const struct gpu_layout *l, axis_set axes)
+{
+    uint8_t x = IR_NO_AXIS;
+    for (uint32_t k = 0; k < l->axis_count; k++)
+        if (axes >> l->order[k] & 1 && l->axes[l->order[k]].cover > 1)
+            x = l->order[k];
+    return x;
+}
+
+/* One drawing for each pair of axes that an access has, and for each access that has its own layout. */
+static void put_tiles(struct canvas *c, const struct ir_func *f, const struct gpu_layout *function,
                       const struct work_list *work)
 {
     uint16_t seen[16];
     uint32_t count = 0;
     for (uint32_t i = 0; i < work->items.count && count < 16; i++) {
         const struct work *w = &work->items.data[i];
-        uint8_t x = IR_NO_AXIS;
-        for (uint32_t k = 0; k < l->axis_count; k++)
-            if (w->axes >> l->order[k] & 1 && l->axes[l->order[k]].cover > 1)
-                x = l->order[k];
+        const struct gpu_anchor *own = w->node ? gpu_anchor_of(function, w->node) : NULL;
+        const struct gpu_layout *l = own ? own->layout : function;
+        uint8_t x = first_axis(l, w->axes);
         if (w->kind != WORK_ACCESS || x == IR_NO_AXIS)
             continue;
         uint8_t y = second_axis(l, w->axes, x);
-        if (!is_new(seen, &count, x, y))
+        if (!own && !is_new(seen, &count, x, y))
             continue;
         struct tile t = make_tile(f, l, x, y);
+        t.tensor = own ? f->tensors.data[w->node->attr.tensor].name : NULL;
         put_tile(c, &t);
     }
 }

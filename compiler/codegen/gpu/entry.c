@@ -103,6 +103,26 @@ static void open_entry(struct gen *g)
     g->gpu->exit = gen_block(g, "exit");
 }
 
+static void take_bases_of(struct gen *g, struct gpu_layout *l)
+{
+    for (uint32_t a = 0; a < l->axis_count; a++)
+        for (uint32_t d = 0; d < l->axes[a].digit_count; d++) {
+            struct gpu_digit *digit = &l->axes[a].digits[d];
+            digit->stride = g->gpu->hooks->basis(&g->gpu->lane, digit->stride);
+        }
+}
+
+/* As the target has them, which may be faulty. */
+static void take_bases(struct gen *g)
+{
+    struct gpu_layout *l = g->gpu->layout;
+    if (!g->gpu->hooks->basis)
+        return;
+    take_bases_of(g, l);
+    for (uint32_t i = 0; i < l->anchor_count; i++)
+        take_bases_of(g, l->anchors[i].layout);
+}
+
 static void find_thread(struct gen *g)
 {
     struct lane_emit *e = &g->gpu->lane;
@@ -131,6 +151,7 @@ void gen_gpu(struct gen *g, struct ir_func *f, struct codegen_result *out)
     if (!gpu_schedule(g, &g->gpu->schedule) || !gpu_assign(g, &g->gpu->schedule, g->gpu->layout))
         return;
     open_entry(g);
+    take_bases(g);
     gen_debug_begin(g);
     read_slots(g);
     announce_tensors(g);

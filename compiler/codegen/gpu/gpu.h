@@ -8,9 +8,12 @@
  *   address.c  where elements are             width.c    how wide an access may be
  *   shift.c    axes aligned down              control.c  structured control flow
  *   sweep.c    loops over an axis             stage.c    what rounds fetch ahead and keep
+ *   anchor.c   accesses with layouts of their own
+ *   convert.c  ... values converted for them  means.c    how: registers, shuffles,
+ *   bank.c     ... shared memory
  *   reduce.c   reductions                     ordered.c  ... of @ordered kernels
  *   scan.c     scans                          item.c     what is reduced: tuples, words
- *   move.c     extract, relabel, conversions  exchange.c by way of shared memory and clusters
+ *   move.c     extract, relabel               exchange.c by way of shared memory and clusters
  *   shared.c   shared memory                  hazard.c   barriers for tensors
  *   report.c   --emit=layout, remarks         draw.c     layouts as SVG
  *   overlap.c  launches that overlap
@@ -27,6 +30,9 @@
 #include "codegen/internal.h"
 #include "target/lane.h"
 
+/* May accesses that go across each other have layouts of their own? */
+enum gpu_convert { GPU_CONVERT_NEVER, GPU_CONVERT_ALWAYS, GPU_CONVERT_IF_CHEAPER };
+
 /* What the tuner may choose, by the names of ir_func.settings: schedule.c. */
 struct schedule {
     uint32_t num_warps;      /* any number of warps that the target allows */
@@ -39,6 +45,7 @@ struct schedule {
     uint32_t stages;         /* depth of the ring that loads of a loop go through; 0: no ring */
     bool evict_last;         /* reads ask to stay in the L2 cache */
     bool early_weights;      /* loads that do not depend on a reduction move up before it */
+    enum gpu_convert convert;
 };
 
 struct gpu_address;
@@ -68,12 +75,20 @@ struct memo {
 struct gpu_axis {
     bool placed;
     LLVMValueRef start;  /* i64: element number of the tile's first element */
+    LLVMValueRef end;    /* i32: elements counted from start that exist; NULL: all of the tile */
+    LLVMValueRef first;  /* i32: elements counted from start before it do not exist; NULL: none */
     LLVMValueRef thread; /* i32: this thread's part of the coordinate, from start; NULL: 0 */
     LLVMValueRef room;   /* i32: elements counted from this thread's first one that exist; NULL: all
                             of the layout's cover */
     LLVMValueRef skip;   /* i32: elements before it do not exist; NULL: none */
     uint32_t group;      /* elements exist or not in groups of so many */
     LLVMValueRef *tests; /* by register number along the axis: exists */
+};
+
+/* Two copies of some shared memory that take turns. */
+struct gpu_turns {
+    uint32_t sum;      /* of the copies' offsets */
+    LLVMValueRef next; /* i32, a stack slot: the offset of the copy that is next; NULL: not made */
 };
 
 struct gpu_stage;  /* stage.h */
@@ -97,6 +112,7 @@ struct gpu {
     struct gpu_loop *loop;
     uint32_t loop_depth;
     uint32_t shared_bytes;           /* given out so far */
+    struct gpu_turns conversions;    /* the shared memory of them all */
     bool cluster_met;                /* all blocks of the cluster are known to run */
     bool *written;                   /* by tensor: this kernel writes it */
     bool waits_late;                 /* for the launches before it not at once */
@@ -116,6 +132,8 @@ struct gpu_value *gpu_value(struct gen *g, struct ir_value *v);
 LLVMValueRef gpu_reg(struct gen *g, struct ir_value *v, uint32_t i);
 /* Registers 2 i and 2 i + 1 of a 16-bit value as one i32 word. */
 LLVMValueRef gpu_word(struct gen *g, struct ir_value *v, uint32_t i);
+/* Any two of its registers as a word. */
+LLVMValueRef gpu_pair(struct gen *g, struct ir_value *v, uint32_t low, uint32_t high);
 /* The register of `v` that goes with register i of a value over `view`; v's axes are among the
  * view's. */
 LLVMValueRef gpu_reg_in(struct gen *g, struct ir_value *v, const struct gpu_view *view, uint32_t i);
@@ -148,11 +166,21 @@ LLVMValueRef gpu_from_words(struct gen *g, LLVMTypeRef type, LLVMValueRef words[
 LLVMValueRef gpu_digit_value(struct gen *g, const struct gpu_digit *d);
 /* In the entry: this thread's coordinates. */
 void gpu_locate(struct gen *g);
+/* i32: this thread's part of a coordinate; NULL: 0. */
+LLVMValueRef gpu_thread_part(struct gen *g, const struct gpu_axis_layout *l);
 /* The tile begins at `start`; elements from `limit` on do not exist (NULL: all of the tile do). */
 void gpu_place_axis(struct gen *g, uint8_t axis, LLVMValueRef start, LLVMValueRef limit,
                     uint32_t group);
 /* ... and elements before `first` (i64) do not. After gpu_place_axis. */
 void gpu_skip_to(struct gen *g, uint8_t axis, LLVMValueRef first);
+/* Where the tiles are that stand along `axes`, as another layout sees them; and back. */
+struct gpu_standing {
+    struct gpu_layout *layout;
+    struct gpu_axis axes[IR_MAX_AXIS];
+};
+void gpu_step_into(struct gen *g, struct gpu_layout *layout, axis_set axes,
+                   struct gpu_standing *saved);
+void gpu_step_back(struct gen *g, const struct gpu_standing *saved);
 /* True (i1) if the element in register i exists along `axes`; NULL: it surely does. */
 LLVMValueRef gpu_exists(struct gen *g, const struct gpu_view *view, uint32_t i, axis_set axes);
 /* True if one of `width` neighbours, from register i on, exists along an axis. */
@@ -170,6 +198,12 @@ uint32_t gpu_group(const struct gen *g, const struct ir_value *lo, const struct 
                    uint64_t tile);
 /* The axes of the grid and those held, as soon as their ranges are known. */
 void gpu_place_axes(struct gen *g);
+
+/* i32, of a coordinate along an axis: what its lane digits make of the lane's number, and the number
+ * of the register. move.c */
+LLVMValueRef gpu_lane_of(struct gen *g, const struct gpu_axis_layout *l, LLVMValueRef coordinate);
+LLVMValueRef gpu_register_of(struct gen *g, const struct gpu_axis_layout *l,
+                             LLVMValueRef coordinate);
 
 /* ---- order of accesses: hazard.c ------------------------------------------------------------- */
 
@@ -259,8 +293,10 @@ bool gpu_stage_take(struct gen *g, struct ir_node *n);
 void gpu_block(struct gen *g, struct ir_block *b);          /* control.c: all nodes but the last */
 void gpu_control(struct gen *g, struct ir_node *n);         /* control.c */
 bool gpu_is_loaded(struct gen *g, const struct ir_node *n); /* access.c: early, or for a ring */
-void gpu_load(struct gen *g, struct ir_node *n);            /* access.c */
-void gpu_store(struct gen *g, struct ir_node *n);           /* access.c */
+void gpu_load(struct gen *g, struct ir_node *n);            /* convert.c: by way of .. */
+void gpu_store(struct gen *g, struct ir_node *n);           /* ... another layout, or not */
+void gpu_load_here(struct gen *g, struct ir_node *n);       /* access.c */
+void gpu_store_here(struct gen *g, struct ir_node *n);      /* access.c */
 void gpu_atomic(struct gen *g, struct ir_node *n);          /* access.c */
 void gpu_assert(struct gen *g, struct ir_node *n);          /* access.c */
 /* Sibling reductions, none of which needs another's result, in one exchange; results by gpu_set. */
@@ -292,6 +328,9 @@ void gpu_inline(struct gen *g, struct ir_block *region, LLVMValueRef *args, LLVM
 uint32_t gpu_shared(struct gen *g, uint32_t bytes);
 /* In a loop, two copies take turns: the offset (i32) of this round's copy of `bytes`. */
 LLVMValueRef gpu_shared_turn(struct gen *g, uint32_t bytes);
+/* The same for several users of the same copies. */
+struct gpu_turns gpu_shared_turns(struct gen *g, uint32_t bytes);
+LLVMValueRef gpu_shared_take(struct gen *g, const struct gpu_turns *turns);
 /* Before the first node of the body that may write to another block's shared memory: waits until all
  * blocks of the cluster run. Loads that stand before it are under way meanwhile. exchange.c */
 void gpu_meet_cluster(struct gen *g, const struct ir_node *n);

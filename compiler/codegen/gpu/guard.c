@@ -1,6 +1,8 @@
 /* Where tiles stand and which of their elements exist. */
 #include "codegen/gpu/gpu.h"
 
+#include <string.h>
+
 enum { MOST_GROUP = 64 }; /* more than a vector has */
 
 static axis_set bit_of(unsigned axis)
@@ -37,7 +39,7 @@ LLVMValueRef gpu_digit_value(struct gen *g, const struct gpu_digit *d)
     return x;
 }
 
-static LLVMValueRef thread_offset(struct gen *g, const struct gpu_axis_layout *l)
+LLVMValueRef gpu_thread_part(struct gen *g, const struct gpu_axis_layout *l)
 {
     LLVMValueRef sum = NULL;
     for (uint32_t i = 0; i < l->digit_count; i++) {
@@ -53,7 +55,7 @@ static LLVMValueRef thread_offset(struct gen *g, const struct gpu_axis_layout *l
 void gpu_locate(struct gen *g)
 {
     for (unsigned i = 0; i < g->f->axes.count; i++)
-        g->gpu->axes[i].thread = thread_offset(g, &g->gpu->layout->axes[i]);
+        g->gpu->axes[i].thread = gpu_thread_part(g, &g->gpu->layout->axes[i]);
 }
 
 /* ---- copies ------------------------------------------------------------------------------------ */
@@ -163,32 +165,67 @@ static LLVMValueRef to_word(struct gen *g, LLVMValueRef x, uint64_t most)
     return LLVMBuildTrunc(g->b, x, g->t_i32, "");
 }
 
-void gpu_place_axis(struct gen *g, uint8_t axis, LLVMValueRef start, LLVMValueRef limit,
-                    uint32_t group)
+/* What is left of the tile from this thread's first element on. */
+static void find_room(struct gen *g, uint8_t axis)
 {
     const struct gpu_axis_layout *l = &g->gpu->layout->axes[axis];
     const struct ir_axis *a = &g->f->axes.data[axis];
     struct gpu_axis *x = &g->gpu->axes[axis];
+    x->skip = x->room = NULL;
+    x->tests = arena_array(&g->s->module, LLVMValueRef, l->regs);
+    if (a->kind == IR_AXIS_PART || (!x->end && l->cover == (uint64_t)a->tile))
+        return;
+    LLVMValueRef room = x->end ? x->end : constant(g, (uint64_t)a->tile);
+    x->room = x->thread ? LLVMBuildSub(g->b, room, x->thread, "") : room;
+}
+
+static void find_skip(struct gen *g, struct gpu_axis *x)
+{
+    x->skip = x->thread ? LLVMBuildSub(g->b, x->first, x->thread, "") : x->first;
+}
+
+void gpu_place_axis(struct gen *g, uint8_t axis, LLVMValueRef start, LLVMValueRef limit,
+                    uint32_t group)
+{
+    const struct ir_axis *a = &g->f->axes.data[axis];
+    struct gpu_axis *x = &g->gpu->axes[axis];
     x->placed = true;
     x->start = start;
-    x->skip = x->room = NULL;
     x->group = group;
-    x->tests = arena_array(&g->s->module, LLVMValueRef, l->regs);
-    bool part = a->kind == IR_AXIS_PART;
-    if (part || (!limit && l->cover == (uint64_t)a->tile))
-        return;
-    LLVMValueRef room = constant(g, (uint64_t)a->tile);
-    if (limit)
-        room = to_word(g, LLVMBuildSub(g->b, limit, start, ""), (uint64_t)a->tile);
-    x->room = x->thread ? LLVMBuildSub(g->b, room, x->thread, "") : room;
+    x->first = x->end = NULL;
+    if (limit && a->kind != IR_AXIS_PART)
+        x->end = to_word(g, LLVMBuildSub(g->b, limit, start, ""), (uint64_t)a->tile);
+    find_room(g, axis);
 }
 
 void gpu_skip_to(struct gen *g, uint8_t axis, LLVMValueRef first)
 {
     struct gpu_axis *x = &g->gpu->axes[axis];
-    LLVMValueRef skip = LLVMBuildSub(g->b, first, x->start, "");
-    skip = LLVMBuildTrunc(g->b, skip, g->t_i32, "");
-    x->skip = x->thread ? LLVMBuildSub(g->b, skip, x->thread, "") : skip;
+    x->first = LLVMBuildTrunc(g->b, LLVMBuildSub(g->b, first, x->start, ""), g->t_i32, "");
+    find_skip(g, x);
+}
+
+void gpu_step_into(struct gen *g, struct gpu_layout *layout, axis_set axes,
+                   struct gpu_standing *saved)
+{
+    saved->layout = g->gpu->layout;
+    memcpy(saved->axes, g->gpu->axes, sizeof saved->axes);
+    g->gpu->layout = layout;
+    for (unsigned a = 0; a < g->f->axes.count; a++) {
+        struct gpu_axis *x = &g->gpu->axes[a];
+        if (!(axes & bit_of(a)))
+            continue;
+        x->thread = gpu_thread_part(g, &layout->axes[a]);
+        find_room(g, (uint8_t)a);
+        if (x->first)
+            find_skip(g, x);
+    }
+}
+
+void gpu_step_back(struct gen *g, const struct gpu_standing *saved)
+{
+    g->gpu->layout = saved->layout;
+    memcpy(g->gpu->axes, saved->axes, sizeof saved->axes);
 }
 
 LLVMValueRef gpu_and(struct gen *g, LLVMValueRef a, LLVMValueRef b)

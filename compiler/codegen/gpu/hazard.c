@@ -1,7 +1,7 @@
 /* The order of accesses to tensors that the kernel writes. The threads of a block see each other's
  * writes after a barrier only, so one is put between two accesses of a tensor, one of them a write,
- * unless each thread meets its own elements alone: both have the same subscripts, and no other
- * thread reads copies of them (of copies only one is written). Tensor parameters do not overlap: the
+ * unless each thread meets its own elements alone: both have the same subscripts and layout, and no
+ * other thread reads copies of them (of copies only one is written). Tensor parameters do not overlap: the
  * runtime checks. */
 #include "codegen/gpu/gpu.h"
 
@@ -109,6 +109,9 @@ static bool conflict(struct gen *g, const struct ir_node *a, const struct ir_nod
         return false;
     if (is_apart(g, a, b, t->rank))
         return false;
+    const struct gpu_layout *l = g->gpu->layout;
+    if (a != b && (gpu_anchor_of(l, a) || gpu_anchor_of(l, b)))
+        return true;
     axis_set axes = gpu_subscript_axes(g->f, a);
     return axes != gpu_subscript_axes(g->f, b) || !gpu_same_place(a, b, t->rank) ||
            (!(writes(a) && writes(b)) && gpu_owner(g, axes) != NULL);

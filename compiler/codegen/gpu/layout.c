@@ -54,15 +54,23 @@ uint32_t gpu_view_digit(const struct gpu_view *v, uint32_t i, uint8_t axis)
     return 0;
 }
 
-uint32_t gpu_view_map(const struct gpu_view *from, uint32_t i, const struct gpu_view *to)
+uint32_t gpu_view_register(const struct gpu_view *v, const uint32_t numbers[IR_MAX_AXIS])
 {
     uint32_t result = 0, weight = 1;
     uint8_t a;
-    for (uint32_t k = 0; (a = axis_at(to, k)) != IR_NO_AXIS; k++) {
-        result += gpu_view_digit(from, i, a) * weight;
-        weight *= to->layout->axes[a].regs;
+    for (uint32_t k = 0; (a = axis_at(v, k)) != IR_NO_AXIS; k++) {
+        result += numbers[a] * weight;
+        weight *= v->layout->axes[a].regs;
     }
     return result;
+}
+
+uint32_t gpu_view_map(const struct gpu_view *from, uint32_t i, const struct gpu_view *to)
+{
+    uint32_t numbers[IR_MAX_AXIS];
+    for (uint32_t a = 0; a < to->layout->axis_count; a++)
+        numbers[a] = to->axes >> a & 1 ? gpu_view_digit(from, i, (uint8_t)a) : 0;
+    return gpu_view_register(to, numbers);
 }
 
 uint32_t gpu_axis_offset(const struct gpu_axis_layout *l, uint32_t r)
@@ -83,6 +91,14 @@ uint32_t gpu_axis_count(const struct gpu_axis_layout *l, enum gpu_digit_source s
         if (l->digits[d].source == source)
             count *= l->digits[d].count;
     return count;
+}
+
+const struct gpu_anchor *gpu_anchor_of(const struct gpu_layout *l, const struct ir_node *n)
+{
+    for (uint32_t i = 0; i < l->anchor_count; i++)
+        if (l->anchors[i].node == n)
+            return &l->anchors[i];
+    return NULL;
 }
 
 /* ---- axes that meet ---------------------------------------------------------------------------- */

@@ -11,7 +11,10 @@
  * A function has one layout: digits for each of its axes. A value over some axes has the digits of
  * those axes; threads that differ only in digits of other axes hold copies. So values of different
  * axes always meet in the right thread, and broadcasting moves nothing. Axes that never meet in one
- * value may use the same lanes. */
+ * value may use the same lanes.
+ *
+ * An access may have a layout of its own, to or from which its value is converted: one side of a
+ * transposition. */
 #ifndef CODEGEN_GPU_LAYOUT_H
 #define CODEGEN_GPU_LAYOUT_H
 
@@ -40,13 +43,30 @@ struct gpu_axis_layout {
     bool exact;     /* cover is the axis's tile */
 };
 
+struct gpu_anchor;
+struct gpu_conversion; /* convert.h */
+
 struct gpu_layout {
     uint32_t threads, warps, cluster;
     uint32_t axis_count;
     struct gpu_axis_layout axes[IR_MAX_AXIS];
     uint8_t order[IR_MAX_AXIS]; /* axes from the slowest to the fastest in register numbers; axes
                                    that are read and written in vectors come last */
+    const struct gpu_anchor *anchors; /* of the function; its own layouts know them too */
+    uint32_t anchor_count;
 };
+
+/* An access with a layout of its own: anchor.c chooses them. */
+struct gpu_anchor {
+    const struct ir_node *node; /* a load or store */
+    struct gpu_layout *layout;
+    struct gpu_conversion *conversion; /* of the value, from or to the function's; NULL: none, it
+                                          is a scalar */
+    double gain; /* the kernel's time in one layout, relative to its time now */
+};
+
+/* NULL: the access has the function's layout. */
+const struct gpu_anchor *gpu_anchor_of(const struct gpu_layout *l, const struct ir_node *n);
 
 /* How a value over `axes` is held: register numbers are mixed radix over the axes in the layout's
  * order, the last one fastest. An access may look at them in an order of its own, with the registers
@@ -67,6 +87,8 @@ bool gpu_view_same(const struct gpu_view *a, const struct gpu_view *b);
 uint32_t gpu_view_digit(const struct gpu_view *v, uint32_t i, uint8_t axis);
 /* The register of `to` (over a subset of the axes) that goes with register i of `from`. */
 uint32_t gpu_view_map(const struct gpu_view *from, uint32_t i, const struct gpu_view *to);
+/* The register with these numbers along the axes. */
+uint32_t gpu_view_register(const struct gpu_view *v, const uint32_t numbers[IR_MAX_AXIS]);
 /* Offset along the axis, in elements, of the axis's register number r, thread digits left out. */
 uint32_t gpu_axis_offset(const struct gpu_axis_layout *l, uint32_t r);
 /* How many threads hold distinct elements along the axis: by lanes, warps, blocks. */

@@ -99,9 +99,8 @@ static LLVMValueRef digit_of(struct gen *g, const struct gpu_axis_layout *l,
     return x;
 }
 
-/* The register number along the axis that holds a coordinate. */
-static LLVMValueRef register_of(struct gen *g, const struct gpu_axis_layout *l,
-                                LLVMValueRef coordinate)
+LLVMValueRef gpu_register_of(struct gen *g, const struct gpu_axis_layout *l,
+                             LLVMValueRef coordinate)
 {
     LLVMValueRef sum = constant(g, 0);
     uint32_t weight = 1;
@@ -115,8 +114,7 @@ static LLVMValueRef register_of(struct gen *g, const struct gpu_axis_layout *l,
     return sum;
 }
 
-/* What the axis's lane digits of a coordinate make of the lane's number. */
-static LLVMValueRef lane_of(struct gen *g, const struct gpu_axis_layout *l, LLVMValueRef coordinate)
+LLVMValueRef gpu_lane_of(struct gen *g, const struct gpu_axis_layout *l, LLVMValueRef coordinate)
 {
     LLVMValueRef sum = constant(g, 0);
     for (uint32_t i = 0; i < l->digit_count; i++) {
@@ -166,7 +164,7 @@ static LLVMValueRef clamp(struct gen *g, LLVMValueRef number, int64_t tile)
 static void pick(struct gen *g, const struct columns *c, LLVMValueRef coordinate,
                  LLVMValueRef *words)
 {
-    LLVMValueRef number = register_of(g, c->layout, coordinate);
+    LLVMValueRef number = gpu_register_of(g, c->layout, coordinate);
     bool known = LLVMIsAConstantInt(number);
     for (uint32_t k = 0; k < c->kept.count; k++) {
         uint32_t first = known ? (uint32_t)LLVMConstIntGetZExtValue(number) : 0;
@@ -213,8 +211,8 @@ void gpu_extract(struct gen *g, struct ir_node *n)
     if (!is_of_warp(c.layout)) {
         hand_out(g, &c, at, words);
     } else if (gpu_axis_count(c.layout, GPU_LANE) > 1) {
-        LLVMValueRef lane =
-            LLVMBuildAdd(g->b, gpu_other_lanes(g, c.kept.axes, NULL), lane_of(g, c.layout, at), "");
+        LLVMValueRef lane = LLVMBuildAdd(g->b, gpu_other_lanes(g, c.kept.axes, NULL),
+                                         gpu_lane_of(g, c.layout, at), "");
         shuffle(g, words, count, lane);
     }
     LLVMTypeRef t = gen_type(g, c.v->type.elem);
@@ -317,8 +315,8 @@ static void by_shuffles(struct gen *g, const struct columns *from, const struct 
     LLVMValueRef others = gpu_other_lanes(g, from->kept.axes, NULL);
     for (uint32_t r = 0; r < to->layout->regs; r++) {
         LLVMValueRef at = coordinate_of(g, to, r);
-        LLVMValueRef lane = LLVMBuildAdd(g->b, others, lane_of(g, from->layout, at), "");
-        LLVMValueRef number = register_of(g, from->layout, at);
+        LLVMValueRef lane = LLVMBuildAdd(g->b, others, gpu_lane_of(g, from->layout, at), "");
+        LLVMValueRef number = gpu_register_of(g, from->layout, at);
         find_sources(g, from, to, r, wanted);
         for (uint32_t k = 0; k < to->kept.count; k++) {
             LLVMValueRef words[2], all[2] = {NULL, NULL};

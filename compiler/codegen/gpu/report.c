@@ -1,5 +1,6 @@
 /* Layouts in words, for --emit=layout, and the same as remarks. */
 #include "codegen/gpu/assign.h"
+#include "codegen/gpu/convert.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -132,13 +133,22 @@ struct described {
     const char *why; /* not wider, or not without a test */
 };
 
+static struct gpu_layout *layout_of(const struct gen *g, const struct work *w)
+{
+    const struct gpu_anchor *a = gpu_anchor_of(g->gpu->layout, w->node);
+    return a ? a->layout : g->gpu->layout;
+}
+
 static struct described describe(struct gen *g, const struct work *w)
 {
     struct described d;
     uint8_t axis;
     uint32_t wanted = g->gpu->schedule.vector;
+    struct gpu_layout *function = g->gpu->layout;
+    g->gpu->layout = layout_of(g, w);
     gpu_access_width(g, g->gpu->layout, w->node, w->axes, wanted, &axis, &d.why);
     d.bytes = w->bytes * gpu_width_of(g, w->node, w->axes, &d.tested, &axis);
+    g->gpu->layout = function;
     return d;
 }
 
@@ -178,9 +188,10 @@ static const char *access_text(struct gen *g, const struct work_list *list, cons
     struct text t = {.a = &g->s->module};
     struct described d = describe(g, w);
     put(&t, "%s: %u-byte %s", access_name(g->s, g->f, w), d.bytes, access_word(w));
+    const struct gpu_layout *l = layout_of(g, w);
     for (uint32_t k = g->f->axes.count; k-- > 0;) {
-        uint8_t a = g->gpu->layout->order[k];
-        const struct gpu_axis_layout *x = &g->gpu->layout->axes[a];
+        uint8_t a = l->order[k];
+        const struct gpu_axis_layout *x = &l->axes[a];
         if (!(w->axes >> a & 1) || !x->digit_count)
             continue;
         put(&t, "; %s ", g->f->axes.data[a].name);
@@ -189,6 +200,73 @@ static const char *access_text(struct gen *g, const struct work_list *list, cons
     if (d.why && matters(g->f, list, w))
         put(&t, " (%s: %s)", d.tested ? "if a test finds them aligned" : "not wider", d.why);
     return whole_text(&t);
+}
+
+/* ---- conversions ------------------------------------------------------------------------------- */
+
+static const struct work *work_of(const struct work_list *list, const struct ir_node *n)
+{
+    const struct work *found = NULL;
+    for (uint32_t i = 0; i < list->items.count; i++)
+        if (list->items.data[i].node == n)
+            found = &list->items.data[i];
+    return found;
+}
+
+/* An access of as many bytes, by all lanes of a warp, fills the banks so many times. */
+static void put_rounds(struct text *t, const char *what, uint32_t bytes, uint32_t rounds)
+{
+    uint32_t least = bytes > 4 ? bytes / 4 : 1;
+    put(t, ", %u-byte %s", bytes, what);
+    if (rounds > least)
+        put(t, " (banks met %u times, not %u)", rounds, least);
+}
+
+static void put_means(struct text *t, const struct gpu_conversion *c)
+{
+    if (c->means == GPU_RENAME)
+        put(t, ": by other registers");
+    if (c->means == GPU_SHUFFLE)
+        put(t, ": by shuffles");
+    if (c->means != GPU_SHARED)
+        return;
+    put(t, ": through %u bytes of shared memory", c->shared_bytes);
+    put_rounds(t, "writes", c->write * c->bytes, c->write_rounds);
+    put_rounds(t, "reads", c->read * c->bytes, c->read_rounds);
+}
+
+/* What is converted, how, and what for. */
+static const char *conversion_text(struct gen *g, const struct work *w, const struct gpu_anchor *a)
+{
+    struct text t = {.a = &g->s->module};
+    bool loads = a->node->op == IR_OP_load;
+    put(&t, "%s has a layout of its own, %s which its value is converted",
+        access_name(g->s, g->f, w), loads ? "from" : "to");
+    if (a->conversion)
+        put_means(&t, a->conversion);
+    put(&t, " (%sestimated cost in one layout: %.2f of this)",
+        g->gpu->schedule.convert == GPU_CONVERT_ALWAYS ? "convert = 1; " : "", a->gain);
+    return whole_text(&t);
+}
+
+static void put_conversions(struct text *t, struct gen *g, const struct work_list *list)
+{
+    const struct gpu_layout *l = g->gpu->layout;
+    if (l->anchor_count)
+        put(t, "conversions\n");
+    for (uint32_t i = 0; i < l->anchor_count; i++) {
+        const struct gpu_anchor *a = &l->anchors[i];
+        const struct work *w = work_of(list, a->node);
+        put(t, "  %s\n", conversion_text(g, w, a));
+        for (uint32_t axis = 0; axis < g->f->axes.count; axis++) {
+            const struct gpu_axis_layout *x = &a->layout->axes[axis];
+            if (!(w->axes >> axis & 1) || !x->digit_count)
+                continue;
+            put(t, "    %s = ", g->f->axes.data[axis].name);
+            put_sum(t, a->layout, x);
+            put(t, x->exact ? "\n" : "; room for %" PRIu64 "\n", x->cover);
+        }
+    }
 }
 
 /* ---- sums -------------------------------------------------------------------------------------- */
@@ -264,6 +342,7 @@ const char *gpu_report(struct gen *g)
     for (uint32_t i = 0; i < work.items.count; i++)
         if (work.items.data[i].kind == WORK_ACCESS)
             put(&t, "  %s\n", access_text(g, &work, &work.items.data[i]));
+    put_conversions(&t, g, &work);
     put(&t, "estimates\n  %s\n", traffic_text(g->s, g->f, &work));
     put(&t, "  about %u registers a thread\n", gpu_pressure(g->s, g->f, l));
     return whole_text(&t);
@@ -287,7 +366,6 @@ static void remark_guards(struct gen *g, const struct gpu_layout *l)
     }
 }
 
-/* Blocks that one multiprocessor can hold at once, by what limits them first. */
 /* Blocks that one multiprocessor can hold at once, by what limits them first. */
 static void remark_residency(struct gen *g)
 {
@@ -329,6 +407,10 @@ void gpu_remark(struct gen *g)
         if (work.items.data[i].kind == WORK_ACCESS)
             diag_remark(g->s, work.items.data[i].node->at, "%s",
                         access_text(g, &work, &work.items.data[i]));
+    for (uint32_t i = 0; i < g->gpu->layout->anchor_count; i++) {
+        const struct gpu_anchor *a = &g->gpu->layout->anchors[i];
+        diag_remark(g->s, a->node->at, "%s", conversion_text(g, work_of(&work, a->node), a));
+    }
     remark_guards(g, g->gpu->layout);
     diag_remark(g->s, g->f->at, "%s", traffic_text(g->s, g->f, &work));
     remark_residency(g);

@@ -159,6 +159,8 @@ bool gpu_schedule(struct gen *g, struct schedule *out)
     s.evict_last = flag(&r, "evict_last", reads_again(g));
     s.early_weights =
         flag(&r, "early_weights", weights_are_few(g->f, threads * s.cluster, s.vector));
+    s.convert = find(g->f, "convert") ? (enum gpu_convert)flag(&r, "convert", false)
+                                      : GPU_CONVERT_IF_CHEAPER;
     *out = s;
     return r.fine;
 }

@@ -15,7 +15,8 @@
  * Turns are counted by exchange, not by round of some loop: one under a condition, after a `continue`
  * or in a loop entered many times takes part in the alternation only when it happens, and between two
  * uses of one copy there is always its own barrier. Other exchanges in the same loop have other
- * memory; their barriers are not needed and do no harm. */
+ * memory; their barriers are not needed and do no harm. Conversions, which may be large, all have the same
+ * two copies: for the same reason, as long as every use takes its turn. */
 #include "codegen/gpu/gpu.h"
 
 #define ALIGNMENT 16
@@ -49,15 +50,25 @@ static LLVMValueRef new_turn(struct gen *g, uint32_t at)
     return turn;
 }
 
+struct gpu_turns gpu_shared_turns(struct gen *g, uint32_t bytes)
+{
+    uint64_t copy = round_up(bytes);
+    uint32_t at = gpu_shared(g, 2 * copy > UINT32_MAX ? UINT32_MAX : (uint32_t)(2 * copy));
+    return (struct gpu_turns){(uint32_t)(2 * at + copy), new_turn(g, at)};
+}
+
+LLVMValueRef gpu_shared_take(struct gen *g, const struct gpu_turns *turns)
+{
+    LLVMValueRef offset = LLVMBuildLoad2(g->b, g->t_i32, turns->next, "");
+    LLVMValueRef both = gen_int(g, g->t_i32, turns->sum);
+    LLVMBuildStore(g->b, LLVMBuildSub(g->b, both, offset, ""), turns->next);
+    return offset;
+}
+
 LLVMValueRef gpu_shared_turn(struct gen *g, uint32_t bytes)
 {
     if (!g->gpu->loop_depth)
         return gen_int(g, g->t_i32, gpu_shared(g, bytes));
-    int64_t copy = (int64_t)round_up(bytes);
-    uint32_t at = gpu_shared(g, 2 * copy > UINT32_MAX ? UINT32_MAX : (uint32_t)(2 * copy));
-    LLVMValueRef turn = new_turn(g, at);
-    LLVMValueRef offset = LLVMBuildLoad2(g->b, g->t_i32, turn, "");
-    LLVMValueRef both = gen_int(g, g->t_i32, 2 * (int64_t)at + copy);
-    LLVMBuildStore(g->b, LLVMBuildSub(g->b, both, offset, ""), turn);
-    return offset;
+    struct gpu_turns turns = gpu_shared_turns(g, bytes);
+    return gpu_shared_take(g, &turns);
 }

@@ -80,7 +80,7 @@ static bool decides(struct gen *g, const struct ir_node *n, uint8_t axis)
 {
     uint8_t along;
     const char *why;
-    if (n->op != IR_OP_load && n->op != IR_OP_store)
+    if ((n->op != IR_OP_load && n->op != IR_OP_store) || gpu_anchor_of(g->gpu->layout, n))
         return false;
     axis_set axes = gpu_subscript_axes(g->f, n);
     uint32_t bytes = g->gpu->schedule.vector;
@@ -107,9 +107,19 @@ static const struct ir_node *find_deciding(struct gen *g, const struct ir_block 
     return NULL;
 }
 
+/* Of a held axis each row's tile may begin elsewhere, and a conversion pairs elements of all rows. */
+static bool is_converted(const struct gen *g, uint8_t axis)
+{
+    const struct gpu_layout *l = g->gpu->layout;
+    for (uint32_t i = 0; i < l->anchor_count; i++)
+        if (gpu_subscript_axes(g->f, l->anchors[i].node) >> axis & 1)
+            return g->f->axes.data[axis].kind == IR_AXIS_HELD;
+    return false;
+}
+
 LLVMValueRef gpu_shift(struct gen *g, uint8_t axis, LLVMValueRef at, uint32_t granule)
 {
-    if (!gpu_is_shiftable(g, axis))
+    if (!gpu_is_shiftable(g, axis) || is_converted(g, axis))
         return NULL;
     const struct ir_node *n = find_deciding(g, g->f->body, axis);
     if (!n)

@@ -44,7 +44,7 @@ static bool stays(const struct gen *g, const struct ir_block *b, const struct ir
 static bool describe(struct gen *g, const struct ir_node *sweep, const struct ir_node *n,
                      struct gpu_staged *out)
 {
-    if (n->op != IR_OP_load || n->attr.flag)
+    if (n->op != IR_OP_load || n->attr.flag || gpu_anchor_of(g->gpu->layout, n))
         return false;
     const struct ir_tensor *t = &g->f->tensors.data[n->attr.tensor];
     axis_set axes = gpu_subscript_axes(g->f, n);

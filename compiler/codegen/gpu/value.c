@@ -309,6 +309,21 @@ LLVMValueRef gpu_word(struct gen *g, struct ir_value *v, uint32_t i)
     return word;
 }
 
+LLVMValueRef gpu_pair(struct gen *g, struct ir_value *v, uint32_t low, uint32_t high)
+{
+    const struct gpu_value *gv = gpu_value(g, v);
+    LLVMValueRef word = NULL;
+    if (low % 2 == 0 && high == low + 1)
+        return gpu_word(g, v, low / 2);
+    if (is_narrowing(v) && g->gpu->hooks->narrow) {
+        struct ir_value *from = v->node->operands[0];
+        word =
+            g->gpu->hooks->narrow(&g->gpu->lane, v->type.elem, gpu_reg_in(g, from, &gv->view, low),
+                                  gpu_reg_in(g, from, &gv->view, high));
+    }
+    return word ? word : join_halves(g, gpu_reg(g, v, low), gpu_reg(g, v, high));
+}
+
 LLVMValueRef gpu_reg_in(struct gen *g, struct ir_value *v, const struct gpu_view *view, uint32_t i)
 {
     struct gpu_value *gv = gpu_value(g, v);

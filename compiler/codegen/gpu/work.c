@@ -9,6 +9,8 @@ enum {
     MOST_BYTES = 16 /* of one access */
 };
 
+#define MOVED 0.5 /* what it matters that bytes are moved in vectors within a multiprocessor */
+
 struct collector {
     const struct gen *g;
     struct session *s;
@@ -168,8 +170,11 @@ double gpu_work_bytes(const struct ir_func *f, const struct work *w)
 double gpu_fast_bytes(const struct ir_func *f, const struct work_list *list, uint8_t axis)
 {
     double sum = 0;
-    for (uint32_t i = 0; i < list->items.count; i++)
-        if (list->items.data[i].kind == WORK_ACCESS && list->items.data[i].fast == axis)
-            sum += gpu_work_bytes(f, &list->items.data[i]);
+    for (uint32_t i = 0; i < list->items.count; i++) {
+        const struct work *w = &list->items.data[i];
+        double weight = w->kind == WORK_ACCESS ? 1 : w->kind == WORK_MOVE ? MOVED : 0;
+        if (weight > 0 && w->fast == axis)
+            sum += weight * gpu_work_bytes(f, w);
+    }
     return sum;
 }

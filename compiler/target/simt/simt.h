@@ -24,7 +24,8 @@ enum simt_fault {
     SIMT_PROBE, /* of a guard: not left out, but fails where it is false */
     SIMT_SHUFFLE,
     SIMT_AWAIT,
-    SIMT_DIGIT
+    SIMT_BASIS, /* of a layout: a digit that moves nothing */
+    SIMT_DIGIT  /* of the thread's number */
 };
 
 /* A constant in the image: a text, or what a call's site says. */
@@ -86,6 +87,7 @@ void simt_cluster_barrier(struct lane_emit *e);
 void simt_release_dependents(struct lane_emit *e);
 void simt_await_dependencies(struct lane_emit *e);
 void simt_check(struct lane_emit *e, LLVMValueRef test, const char *text);
+uint32_t simt_basis(struct lane_emit *e, uint32_t stride);
 
 /* memory.c */
 void simt_tensor(struct lane_emit *e, uint8_t tensor, LLVMValueRef base, LLVMValueRef const *dims,

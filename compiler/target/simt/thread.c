@@ -242,6 +242,11 @@ void simt_check(struct lane_emit *e, LLVMValueRef test, const char *text)
     SIMT_CALL(e, check, args, 2);
 }
 
+uint32_t simt_basis(struct lane_emit *e, uint32_t stride)
+{
+    return simt_is_left_out(e, SIMT_BASIS) ? 0 : stride;
+}
+
 const struct lane_hooks simt_hooks = {
     .begin = simt_begin,
     .end = simt_end,
@@ -269,4 +274,5 @@ const struct lane_hooks simt_hooks = {
     .release_dependents = simt_release_dependents,
     .await_dependencies = simt_await_dependencies,
     .check = simt_check,
+    .basis = simt_basis,
 };

@@ -1,7 +1,7 @@
 /* Do the tests on the emulator have teeth? The GPU lowering of some operators is compiled by a faulty
- * target that leaves out one barrier, guard, shuffle or wait for other kernels, or one digit of the thread's number. Each of
- * these must be found: the emulator fails the launch, or the result is wrong. Excused are guards that
- * are true wherever they are met. */
+ * target that leaves out one barrier, guard, shuffle or wait for other kernels, one digit of a layout or of the
+ * thread's number. Each of these must be found: the emulator fails the launch, or the result is wrong. Excused
+ * are guards that are true wherever they are met. */
 #include "internal.h"
 
 /* clang-format off */
@@ -84,7 +84,25 @@ static const char source[] =
     "  axis c in 0 .. D tile 256;\n"
     "  y[r, c] = cumsum(x[r, c] over c);\n"
     "}\n"
-    "op scanned(x: tensor<f32>[R, D]) -> (y: tensor<f32>[R, D]) { launch scanned_rows(x, y); }\n";
+    "op scanned(x: tensor<f32>[R, D]) -> (y: tensor<f32>[R, D]) { launch scanned_rows(x, y); }\n"
+    "kernel turned_tiles(x: tensor<f32>[R, D], y: out tensor<f32>[D, R])\n"
+    "{\n"
+    "  grid axis r in 0 .. R tile 32;\n"
+    "  grid axis c in 0 .. D tile 16;\n"
+    "  y[c, r] = x[r, c];\n"
+    "}\n"
+    "kernel turned_rounds(x: tensor<f32>[R, D], y: out tensor<f32>[D, R])\n"
+    "{\n"
+    "  grid axis c in 0 .. D tile 8;\n"
+    "  axis r in 0 .. R tile 64;\n"
+    "  sweep r { y[c, r] = x[r, c]; }\n"
+    "}\n"
+    "op turned(x: tensor<f32>[R, D]) -> (y: tensor<f32>[R, D])\n"
+    "{\n"
+    "  scratch turn: tensor<f32>[D, R];\n"
+    "  launch turned_tiles(x, turn);\n"
+    "  launch turned_rounds(turn, y);\n"
+    "}\n";
 
 /* ---- one run ----------------------------------------------------------------------------------- */
 
@@ -239,6 +257,7 @@ static void check_subject(const char *op, const char *with, unsigned digits, uns
     try_fault(&t, op, with, "guard", &right, 0);
     try_fault(&t, op, with, "shuffle", &right, 0);
     try_fault(&t, op, with, "await", &right, 0);
+    try_fault(&t, op, with, "basis", &right, 0);
     try_fault(&t, op, with, "digit", &right, digits);
     print_message("%s (%s): %u reported, %u wrong, %u never matter, %u missed\n", op, with,
                   t.failed, t.wrong, t.idle, t.missed);
@@ -274,13 +293,19 @@ static void test_scanned(void **state)
     check_subject("scanned", "num_warps=4", 7, 0);
 }
 
+/* One side has a layout of its own, and the tile is turned in shared memory. */
+static void test_turned(void **state)
+{
+    (void)state;
+    check_subject("turned", "num_warps=2,convert=1", 6, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_held),
-        cmocka_unit_test(test_swept),
-        cmocka_unit_test(test_columns),
-        cmocka_unit_test(test_scanned),
+        cmocka_unit_test(test_held),    cmocka_unit_test(test_swept),
+        cmocka_unit_test(test_columns), cmocka_unit_test(test_scanned),
+        cmocka_unit_test(test_turned),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
