@@ -133,8 +133,9 @@ struct lane_hooks {
     /* A thread for which `test` (i1) is false has found `text` to be untrue. */
     void (*check)(struct lane_emit *e, LLVMValueRef test, const char *text);
 
-    /* By how many elements a digit of a layout moves, `stride` unless the target has a fault to be
-     * found. Called once for each digit, before there is code. NULL: it has none. */
+    /* By how many elements a digit of a layout moves, or by how many bytes a row of a tile in shared
+     * memory is padded: `stride`, unless the target has a fault to be found. Called once for each.
+     * NULL: it has none. */
     uint32_t (*basis)(struct lane_emit *e, uint32_t stride);
 };
 

@@ -109,8 +109,15 @@ static bool ends_with_vectors(const struct gpu_conversion *c)
     return to->cover <= from->cover || from->cover % to->vector == 0;
 }
 
+/* Conversions that happen more than once take turns with two copies. */
+static bool fits(const struct anchoring *x, const struct work *w, const struct gpu_conversion *c)
+{
+    uint64_t copies = x->count > 1 || w->times > 1 ? 2 : 1;
+    return copies * c->shared_bytes * SHARED_SHARE <= x->g->target->facts.shared_bytes;
+}
+
 static bool plan(struct anchoring *x, const struct gpu_layout *function, struct gpu_anchor *a,
-                 uint8_t fast)
+                 const struct work *w)
 {
     const struct ir_value *v = value_of(x->g->f, a->node);
     bool loads = a->node->op == IR_OP_load;
@@ -119,10 +126,8 @@ static bool plan(struct anchoring *x, const struct gpu_layout *function, struct 
         return true;
     const struct gpu_layout *from = loads ? a->layout : function;
     a->conversion = gpu_plan_conversion(x->g->s, from, loads ? function : a->layout, v->type.axes,
-                                        fast, (ir_elem_bits(v->type.elem) + 7) / 8);
-    return ends_with_vectors(a->conversion) &&
-           2 * (uint64_t)a->conversion->shared_bytes * SHARED_SHARE <=
-               x->g->target->facts.shared_bytes;
+                                        w->fast, (ir_elem_bits(v->type.elem) + 7) / 8);
+    return ends_with_vectors(a->conversion) && fits(x, w, a->conversion);
 }
 
 static struct work *work_of(const struct anchoring *x, const struct ir_node *n)
@@ -147,7 +152,7 @@ static bool try_anchors(struct anchoring *x, double *cost, struct gpu_layout *fu
     for (uint32_t i = 0; i < x->count; i++) {
         *work_of(x, x->anchors[i].node) = kept[i];
         *cost += x->own_cost[i];
-        possible = possible && plan(x, function, &x->anchors[i], kept[i].fast);
+        possible = possible && plan(x, function, &x->anchors[i], &kept[i]);
     }
     return possible;
 }

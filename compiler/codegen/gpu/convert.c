@@ -124,34 +124,45 @@ static void unpack(struct gen *g, const struct transfer *t, LLVMValueRef all, co
 
 /* ---- through shared memory --------------------------------------------------------------------- */
 
-/* i32: where this thread's first element is. */
-static LLVMValueRef place_of_thread(struct gen *g, const struct transfer *t,
-                                    LLVMValueRef const *threads, LLVMValueRef base)
+/* One side: who writes, or reads, where. */
+struct side {
+    struct gpu_view along;
+    struct gpu_pitch pitches[IR_MAX_AXIS];
+    LLVMValueRef base; /* i32: the place of this thread's first element */
+};
+
+/* threads: their parts of coordinates in this side's layout. */
+static struct side make_side(struct gen *g, const struct transfer *t, const struct gpu_layout *l,
+                             LLVMValueRef const *threads, LLVMValueRef base)
 {
+    struct side s = {.along = gpu_view_along(l, t->plan->axes, t->plan->fast), .base = base};
     for (uint32_t a = 0; a < g->f->axes.count; a++) {
-        const struct gpu_pitch *p = &t->plan->pitches[a];
+        struct gpu_pitch *p = &s.pitches[a];
+        *p = t->plan->pitches[a];
+        if (has(t, a) && p->pad && g->gpu->hooks->basis)
+            p->pad = g->gpu->hooks->basis(&g->gpu->lane, p->pad);
         if (!has(t, a) || !threads[a])
             continue;
-        base = add(g, base, LLVMBuildMul(g->b, threads[a], constant(g, p->pitch), ""));
+        s.base = add(g, s.base, LLVMBuildMul(g->b, threads[a], constant(g, p->pitch), ""));
         if (!p->pad)
             continue;
         LLVMValueRef pads = LLVMBuildUDiv(g->b, threads[a], constant(g, p->every), "");
-        base = add(g, base, LLVMBuildMul(g->b, pads, constant(g, p->pad), ""));
+        s.base = add(g, s.base, LLVMBuildMul(g->b, pads, constant(g, p->pad), ""));
     }
-    return base;
+    return s;
 }
 
-/* How far behind it the element of register i of a view is. */
-static uint32_t place_of_register(const struct transfer *t, const struct gpu_view *view, uint32_t i)
+/* The place of the element in register i of the side's view. */
+static LLVMValueRef place_of(struct gen *g, const struct side *s, uint32_t i)
 {
+    const struct gpu_layout *l = s->along.layout;
     uint32_t place = 0;
-    for (uint32_t a = 0; a < view->layout->axis_count; a++)
-        if (has(t, a)) {
-            uint32_t r = gpu_view_digit(view, i, (uint8_t)a);
-            place +=
-                gpu_place_along(&t->plan->pitches[a], gpu_axis_offset(&view->layout->axes[a], r));
+    for (uint32_t a = 0; a < l->axis_count; a++)
+        if (s->along.axes >> a & 1) {
+            uint32_t r = gpu_view_digit(&s->along, i, (uint8_t)a);
+            place += gpu_place_along(&s->pitches[a], gpu_axis_offset(&l->axes[a], r));
         }
-    return place;
+    return add(g, s->base, constant(g, place));
 }
 
 /* The registers of `own` that go together in an access of `along`, from its number i on. */
@@ -168,15 +179,14 @@ static void write_all(struct gen *g, const struct transfer *t, LLVMValueRef base
 {
     const struct gpu_conversion *c = t->plan;
     LLVMValueRef threads[IR_MAX_AXIS], owner = gpu_owner(g, c->axes);
-    struct gpu_view along = gpu_view_along(c->from, c->axes, c->fast);
     uint32_t regs[MOST_TOGETHER];
     for (uint32_t a = 0; a < g->f->axes.count; a++)
         threads[a] = g->gpu->axes[a].thread;
-    base = place_of_thread(g, t, threads, base);
-    for (uint32_t i = 0; i < along.count; i += c->write) {
-        find_regs(&along, &gpu_value(g, t->v)->view, i, c->write, regs);
-        LLVMValueRef place = add(g, base, constant(g, place_of_register(t, &along, i)));
-        g->gpu->hooks->shared_store(&g->gpu->lane, pack(g, t, regs), place, owner, NULL);
+    struct side s = make_side(g, t, c->from, threads, base);
+    for (uint32_t i = 0; i < s.along.count; i += c->write) {
+        find_regs(&s.along, &gpu_value(g, t->v)->view, i, c->write, regs);
+        g->gpu->hooks->shared_store(&g->gpu->lane, pack(g, t, regs), place_of(g, &s, i), owner,
+                                    NULL);
     }
 }
 
@@ -200,15 +210,14 @@ static LLVMValueRef was_written(struct gen *g, const struct transfer *t,
 static void read_all(struct gen *g, const struct transfer *t, LLVMValueRef base)
 {
     const struct gpu_conversion *c = t->plan;
-    struct gpu_view along = gpu_view_along(c->to, c->axes, c->fast);
     LLVMTypeRef type = memory_type(g, c->read * c->bytes);
+    struct side s = make_side(g, t, c->to, t->threads, base);
     uint32_t regs[MOST_TOGETHER];
-    base = place_of_thread(g, t, t->threads, base);
-    for (uint32_t i = 0; i < along.count; i += c->read) {
-        LLVMValueRef place = add(g, base, constant(g, place_of_register(t, &along, i)));
+    for (uint32_t i = 0; i < s.along.count; i += c->read) {
+        LLVMValueRef written = was_written(g, t, &s.along, i);
         LLVMValueRef all =
-            g->gpu->hooks->shared_load(&g->gpu->lane, type, place, was_written(g, t, &along, i));
-        find_regs(&along, &t->to->view, i, c->read, regs);
+            g->gpu->hooks->shared_load(&g->gpu->lane, type, place_of(g, &s, i), written);
+        find_regs(&s.along, &t->to->view, i, c->read, regs);
         unpack(g, t, all, regs);
     }
 }

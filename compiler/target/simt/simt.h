@@ -24,7 +24,7 @@ enum simt_fault {
     SIMT_PROBE, /* of a guard: not left out, but fails where it is false */
     SIMT_SHUFFLE,
     SIMT_AWAIT,
-    SIMT_BASIS, /* of a layout: a digit that moves nothing */
+    SIMT_BASIS, /* of a layout: a digit, or a pad, that moves nothing */
     SIMT_DIGIT  /* of the thread's number */
 };
 

@@ -2,9 +2,9 @@
  * the facts are those of the GPU whose name the processor has.
  *
  * For tests of the tests, a processor's name may go on with a fault, "sm_90a,barrier=2": the third
- * barrier is left out. Faults: barrier, guard, shuffle, await, basis: a digit of a layout that moves
- * nothing, and digit, the bit of the thread's number that is always 0. "probe=2" makes a launch fail
- * where the third guard is false: one that never is need not be missed. */
+ * barrier is left out. Faults: barrier, guard, shuffle, await, basis: a digit of a layout, or a pad in
+ * shared memory, that moves nothing, and digit, the bit of the thread's number that is always 0.
+ * "probe=2" makes a launch fail where the third guard is false: one that never is need not be missed. */
 #include "target/simt/simt.h"
 
 #include "target/gpus.h"

@@ -4,42 +4,61 @@
 
 /* ---- kernels over x[B, R, C] ------------------------------------------------------------------- */
 
-/* y is [B, C, R], or as it says; w, an input, too. */
+/* w and y are [B, C, R], or as it says. */
 struct kernel {
     const char *name, *shape, *columns; /* columns: kind of the axis c */
+    bool narrows;                       /* x is f32, y is bf16 */
     const char *lines;                  /* %b, %r, %c: indexes */
 };
 
 #define LOAD_X "    %x = load x[%b, %r, %c] : TYPE[r, c]\n"
 
+/* clang-format off */
 static const struct kernel kernels[] = {
-    {"turned",                "%B, %C, %R", "grid",  LOAD_X "    store y[%b, %c, %r], %x\n"},
-    {"turned far",            "%C, %B, %R", "grid",  LOAD_X "    store y[%c, %b, %r], %x\n"},
-    {"turned on the way in",  "%B, %C, %R", "grid",
-     LOAD_X "    %w = load w[%b, %c, %r] : TYPE[r, c]\n"
-            "    %s = max %x, %w : TYPE[r, c]\n"
-            "    store m[%b, %r, %c], %s\n"
-            "    store y[%b, %c, %r], %s\n"                                                },
-    {"turned in place",       "%B, %C, %R", "grid",
+    {"turned", "%B, %C, %R", "grid", false,
+     LOAD_X
+     "    store y[%b, %c, %r], %x\n"},
+    {"turned far", "%C, %B, %R", "grid", false,
+     LOAD_X
+     "    store y[%c, %b, %r], %x\n"},
+    {"turned and narrowed", "%B, %C, %R", "grid", true,
+     LOAD_X
+     "    %s = add %x, %x : f32[r, c]\n"
+     "    %n = cast %s : bf16[r, c]\n"
+     "    store y[%b, %c, %r], %n\n"},
+    {"turned on the way in", "%B, %C, %R", "grid", false,
+     LOAD_X
+     "    %w = load w[%b, %c, %r] : TYPE[r, c]\n"
+     "    %s = max %x, %w : TYPE[r, c]\n"
+     "    store m[%b, %r, %c], %s\n"
+     "    store y[%b, %c, %r], %s\n"},
+    {"written and read", "%B, %C, %R", "grid", false,
      "    %x = load m[%b, %r, %c] : TYPE[r, c]\n"
      "    %w = load w[%b, %c, %r] : TYPE[r, c]\n"
      "    %s = min %x, %w : TYPE[r, c]\n"
      "    store m[%b, %r, %c], %s\n"
+     "    store w[%b, %c, %r], %x\n"
      "    %n = load m[%b, %r, %c] : TYPE[r, c]\n"
-     "    store y[%b, %c, %r], %n\n"                                                       },
-    {"turned round by round", "%B, %C, %R", "swept",
+     "    %v = load w[%b, %c, %r] : TYPE[r, c]\n"
+     "    %t = max %n, %v : TYPE[r, c]\n"
+     "    store y[%b, %c, %r], %t\n"},
+    {"turned round by round", "%B, %C, %R", "swept", false,
      "    sweep %z, %C {axis = c} do {\n"
-     "      %c = index {axis = c} : index[c]\n" LOAD_X "    store y[%b, %c, %r], %x\n"
+     "      %c = index {axis = c} : index[c]\n"
+     LOAD_X
+     "      store y[%b, %c, %r], %x\n"
      "      %w = load w[%b, %c, %r] : TYPE[r, c]\n"
      "      store m[%b, %r, %c], %w\n"
      "      yield\n"
-     "    }\n"                                                                             },
-    {"turned and reduced",    "%B, %C, %R", "held",
-     LOAD_X "    %most = reduce %x {axes = [c], kind = max} : TYPE[r]\n"
-            "    %s = min %x, %most : TYPE[r, c]\n"
-            "    store y[%b, %c, %r], %s\n"
-            "    store m[%b, %r, %c], %most\n"                                             },
+     "    }\n"},
+    {"turned and reduced", "%B, %C, %R", "held", false,
+     LOAD_X
+     "    %most = reduce %x {axes = [c], kind = max} : TYPE[r]\n"
+     "    %s = min %x, %most : TYPE[r, c]\n"
+     "    store y[%b, %c, %r], %s\n"
+     "    store m[%b, %r, %c], %most\n"},
 };
+/* clang-format on */
 #define KERNELS (sizeof kernels / sizeof kernels[0])
 
 /* How it is spread, and whether rows are known to begin at multiples of 16 bytes. */
@@ -70,8 +89,8 @@ static void make_kernel(char *text, const struct kernel *k, const struct type *t
     snprintf(template, sizeof template,
              "kernel k {\n"
              "  params { %%B : dim  %%R : dim {multiple = %d}  %%C : dim {multiple = %d} }\n"
-             "  tensors { x : read TYPE[%%B, %%R, %%C]%s  w : read TYPE[%s]%s\n"
-             "            m : mut TYPE[%%B, %%R, %%C]%s  y : out TYPE[%s]%s }\n"
+             "  tensors { x : read TYPE[%%B, %%R, %%C]%s  w : mut TYPE[%s]%s\n"
+             "            m : mut TYPE[%%B, %%R, %%C]%s  y : out %s[%s]%s }\n"
              "  axes { b : program %%z .. %%B {tile = 1}  r : grid %%z .. %%R {tile = %d}\n"
              "         c : %s %%z .. %%C {tile = %d} }\n"
              "  settings { num_warps = %d  vector = %d  convert = 1 }\n"
@@ -83,12 +102,11 @@ static void make_kernel(char *text, const struct kernel *k, const struct type *t
              "    return\n"
              "  }\n"
              "}\n",
-             multiple, multiple, fact, k->shape, fact, fact, k->shape, fact, s->rows, k->columns,
-             s->columns, s->warps, s->vector, swept ? "" : "    %c = index {axis = c} : index[c]\n",
-             k->lines);
-    for (char *type; (type = strstr(at, "TYPE")); at = type + 4) {
+             multiple, multiple, fact, k->shape, fact, fact, k->narrows ? "bf16" : "TYPE", k->shape,
+             fact, s->rows, k->columns, s->columns, s->warps, s->vector,
+             swept ? "" : "    %c = index {axis = c} : index[c]\n", k->lines);
+    for (char *type; (type = strstr(at, "TYPE")); at = type + 4)
         text += sprintf(text, "%.*s%s", (int)(type - at), at, t->name);
-    }
     strcpy(text, at);
 }
 
@@ -179,7 +197,8 @@ static void test_kernels(void **state)
     (void)state;
     for (size_t k = 0; k < KERNELS; k++)
         for (size_t s = 0; s < SPREADS; s++)
-            check_kernel(&kernels[k], types[(k + s) % TYPES], &spreads[s]);
+            check_kernel(&kernels[k], kernels[k].narrows ? &f32 : types[(k + s) % TYPES],
+                         &spreads[s]);
 }
 
 static void test_types(void **state)
