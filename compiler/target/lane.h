@@ -94,7 +94,8 @@ struct lane_hooks {
     void (*shared_store)(struct lane_emit *e, LLVMValueRef value, LLVMValueRef offset,
                          LLVMValueRef guard, LLVMValueRef rank);
 
-    /* Global memory. A load that does not take place gives zero bits. */
+    /* Global memory. A load that does not take place gives zero bits, on which nothing that is seen may
+     * depend: simt tells. */
     LLVMValueRef (*load)(struct lane_emit *e, const struct lane_access *a);
     void (*store)(struct lane_emit *e, const struct lane_access *a, LLVMValueRef value);
     /* Combines into memory, relaxed. Of 32 or 64 bits; kinds SUM MAX MIN FMAX FMIN, and for integers

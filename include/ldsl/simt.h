@@ -8,7 +8,9 @@
  * in the frame that it asked for; resume goes on from there. A thread waits after the calls shuffle,
  * barrier and leave.
  *
- * Values of up to 16 bytes travel in `value`: of a load afterwards, of a store before. */
+ * Values of up to 16 bytes travel in `value`: of a load afterwards, of a store before. With them goes
+ * `poison`, whose set bits say which of theirs hold nothing: they come of elements that do not exist,
+ * or that nothing was written to. */
 #ifndef LDSL_SIMT_H
 #define LDSL_SIMT_H
 
@@ -80,6 +82,8 @@ struct ldsl_simt_calls {
     void (*barrier)(struct ldsl_simt_thread *t, const struct ldsl_simt_site *site);
     void (*depend)(struct ldsl_simt_thread *t);  /* the kernels before have ended */
     void (*release)(struct ldsl_simt_thread *t); /* the kernel after this one may start */
+    /* A branch, whose way depends on poison if that is not 0. */
+    void (*decide)(struct ldsl_simt_thread *t, const struct ldsl_simt_site *site, uint32_t poison);
     void (*check)(struct ldsl_simt_thread *t, const struct ldsl_simt_site *site, uint32_t test);
     void (*leave)(struct ldsl_simt_thread *t);
 };
@@ -87,9 +91,10 @@ struct ldsl_simt_calls {
 struct ldsl_simt_thread {
     const struct ldsl_simt_calls *calls;
     uint64_t program;
-    uint64_t value[2];
+    uint64_t value[2], poison[2];
     uint32_t thread; /* of the block */
     uint32_t rank;   /* of the block in its cluster */
+    uint32_t doubt; /* bit i: argument i after the site is poison; set before a call, taken by it */
 };
 
 #ifdef __cplusplus

@@ -283,10 +283,11 @@ static pthread_mutex_t *lock_at(const struct thread *t, uint64_t address)
 }
 
 bool simt_read(struct thread *t, const struct ldsl_simt_site *site, uint64_t address, uint32_t used,
-               void *to)
+               void *to, void *poison)
 {
     const struct simt_tensor *x = check_address(t, site, address, used, false);
     memset(to, x ? UNUSED : 0, site->bytes);
+    memset(poison, x ? UNUSED : 0, site->bytes);
     if (!x)
         return false;
     pthread_mutex_t *lock = lock_at(t, address);
@@ -296,6 +297,7 @@ bool simt_read(struct thread *t, const struct ldsl_simt_site *site, uint64_t add
             continue;
         note_read(t, site, x, at);
         memcpy((char *)to + i * site->element, (const void *)(uintptr_t)at, site->element);
+        memset((char *)poison + i * site->element, 0, site->element);
     }
     pthread_mutex_unlock(lock);
     return true;
@@ -312,17 +314,44 @@ bool simt_unchanged(struct thread *t, const void *from, const void *bytes, uint3
 void call_load(struct ldsl_simt_thread *given, const struct ldsl_simt_site *site, uint64_t address,
                uint32_t guard, uint32_t used)
 {
-    if (guard)
-        simt_read(thread_of(given), site, address, used, given->value);
-    else
-        memset(given->value, 0, sizeof given->value);
+    struct thread *t = thread_of(given);
+    bool sound = poison_check_access(t, site, guard, site->text);
+    memset(given->value, 0, sizeof given->value);
+    poison_set(t, sound && !guard);
+    if (sound && guard)
+        simt_read(t, site, address, used, given->value, given->poison);
+}
+
+/* What is written must hold something. One report is enough. */
+static void check_value(struct thread *t, const struct ldsl_simt_site *site,
+                        const struct simt_tensor *x, uint64_t address)
+{
+    for (uint32_t i = 0; i < site->bytes / site->element; i++)
+        if (poison_is_in(t, site, i)) {
+            simt_fail(t, site, "what %s writes to %s depends on a register that holds nothing",
+                      name_of(t).text,
+                      name_element(x, site->text, address + i * site->element).text);
+            return;
+        }
+}
+
+/* The tensor, if the write takes place and is right so far. */
+static const struct simt_tensor *begin_write(struct thread *t, const struct ldsl_simt_site *site,
+                                             uint64_t address, uint32_t guard)
+{
+    if (!poison_check_access(t, site, guard, site->text) || !guard)
+        return NULL;
+    const struct simt_tensor *x = check_address(t, site, address, UINT32_MAX, true);
+    if (x)
+        check_value(t, site, x, address);
+    return x;
 }
 
 void call_store(struct ldsl_simt_thread *given, const struct ldsl_simt_site *site, uint64_t address,
                 uint32_t guard)
 {
     struct thread *t = thread_of(given);
-    const struct simt_tensor *x = guard ? check_address(t, site, address, UINT32_MAX, true) : NULL;
+    const struct simt_tensor *x = begin_write(t, site, address, guard);
     if (!x)
         return;
     void *to = (void *)(uintptr_t)address;
@@ -396,7 +425,7 @@ void call_atomic(struct ldsl_simt_thread *given, const struct ldsl_simt_site *si
                  uint64_t address, uint32_t guard)
 {
     struct thread *t = thread_of(given);
-    const struct simt_tensor *x = guard ? check_address(t, site, address, UINT32_MAX, true) : NULL;
+    const struct simt_tensor *x = begin_write(t, site, address, guard);
     if (!x)
         return;
     pthread_mutex_t *lock = lock_at(t, address);

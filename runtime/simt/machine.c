@@ -8,8 +8,9 @@ static bool make_block(struct machine *m, struct block *b, uint32_t rank)
     b->rank = rank;
     b->threads = calloc(m->block_threads, sizeof *b->threads);
     b->shared = malloc(m->shared_bytes + 1);
+    b->poison = malloc(m->shared_bytes + 1);
     b->touches = calloc(m->shared_bytes + 1, sizeof *b->touches);
-    if (!b->threads || !b->shared || !b->touches)
+    if (!b->threads || !b->shared || !b->poison || !b->touches)
         return false;
     for (uint32_t i = 0; i < m->block_threads; i++) {
         b->threads[i].m = m;
@@ -44,6 +45,7 @@ static void free_block(struct machine *m, struct block *b)
         free(b->threads[i].copies);
     free(b->threads);
     free(b->shared);
+    free(b->poison);
     free(b->touches);
 }
 

@@ -3,7 +3,8 @@
  *   device.c    the table of functions        thread.c    running, shuffles, barriers
  *   machine.c   what a program runs on        report.c    what fails
  *   touch.c     who touched a byte when       global.c    tensors
- *   shared.c    shared memory, async copies    overlap.c  the launch before
+ *   shared.c    shared memory, async copies   overlap.c   the launch before
+ *   poison.c    registers that hold nothing
  *
  * A machine runs one program (a cluster of blocks) after another on one host thread. Its clock counts
  * barriers: two touches of a byte are in order if a barrier of both threads lies between them. */
@@ -84,7 +85,7 @@ struct copy {
     const struct ldsl_simt_site *site;
     const void *from; /* NULL: zeros */
     uint32_t offset, group;
-    uint8_t data[16];
+    uint8_t data[16], poison[16];
 };
 
 struct thread {
@@ -106,8 +107,8 @@ struct block {
     uint32_t barrier_time; /* of the last barrier of its threads */
     uint32_t reached_time; /* of the last access from another block */
     bool reached;
-    uint8_t *shared;
-    struct touch *touches; /* one a byte */
+    uint8_t *shared, *poison; /* bits of the bytes that hold nothing */
+    struct touch *touches;    /* one a byte */
 };
 
 struct machine {
@@ -156,6 +157,19 @@ bool touch_in_order(const struct thread *t, uint16_t name, uint32_t time);
 uint32_t touch_read(struct touch *b, const struct thread *t);
 uint32_t touch_write(struct touch *b, const struct thread *t, bool atomic);
 
+/* ---- poison.c ---------------------------------------------------------------------------------- */
+
+/* What travels holds nothing, or all of it holds something. */
+void poison_set(struct thread *t, bool poisoned);
+/* Are place and guard, arguments 0 and 1, sound? What: "x", of a tensor. Takes the doubt. */
+bool poison_check_access(struct thread *t, const struct ldsl_simt_site *site, uint32_t guard,
+                         const char *what);
+/* Element i of the value that is written; told is its name. */
+bool poison_is_in(const struct thread *t, const struct ldsl_simt_site *site, uint32_t i);
+/* Is argument 0 sound? Else `what` is told of the thread. */
+bool poison_check(struct thread *t, const struct ldsl_simt_site *site, const char *what);
+void call_decide(struct ldsl_simt_thread *t, const struct ldsl_simt_site *site, uint32_t poison);
+
 /* ---- calls ------------------------------------------------------------------------------------- */
 
 /* global.c */
@@ -167,9 +181,10 @@ void call_store(struct ldsl_simt_thread *t, const struct ldsl_simt_site *site, u
                 uint32_t guard);
 void call_atomic(struct ldsl_simt_thread *t, const struct ldsl_simt_site *site, uint64_t address,
                  uint32_t guard);
-/* The bytes at the address, with all checks of a read; false: it failed, they are zeros. */
+/* The bytes at the address and what of them is poison, with all checks of a read; false: it failed,
+ * they are zeros. */
 bool simt_read(struct thread *t, const struct ldsl_simt_site *site, uint64_t address, uint32_t used,
-               void *to);
+               void *to, void *poison);
 /* Has memory that was read with simt_read kept its bytes? */
 bool simt_unchanged(struct thread *t, const void *from, const void *bytes, uint32_t count);
 

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define MEMORY "shared memory"
+
 static struct simt_name name_of(const struct thread *t)
 {
     return simt_thread_name(t->m, touch_name(t));
@@ -88,10 +90,14 @@ void call_shared_load(struct ldsl_simt_thread *given, const struct ldsl_simt_sit
                       uint32_t offset, uint32_t guard)
 {
     struct thread *t = thread_of(given);
+    bool sound = poison_check_access(t, site, guard, MEMORY);
     memset(given->value, 0, sizeof given->value);
-    if (guard && check_offset(t, site, offset, site->bytes) &&
-        note_reads(t, site, offset, site->bytes))
-        memcpy(given->value, t->block->shared + offset, site->bytes);
+    poison_set(t, sound && !guard);
+    if (!sound || !guard || !check_offset(t, site, offset, site->bytes) ||
+        !note_reads(t, site, offset, site->bytes))
+        return;
+    memcpy(given->value, t->block->shared + offset, site->bytes);
+    memcpy(given->poison, t->block->poison + offset, site->bytes);
 }
 
 /* Another block must run already, and still. */
@@ -122,11 +128,13 @@ void call_shared_store(struct ldsl_simt_thread *given, const struct ldsl_simt_si
                        uint32_t offset, uint32_t guard, uint32_t rank)
 {
     struct thread *t = thread_of(given);
-    if (!guard || !check_offset(t, site, offset, site->bytes) || !check_reach(t, site, rank))
+    if (!poison_check_access(t, site, guard, MEMORY) || !guard ||
+        !check_offset(t, site, offset, site->bytes) || !check_reach(t, site, rank))
         return;
     struct block *b = &t->m->blocks[rank];
     note_writes(t, site, b, offset, site->bytes);
     memcpy(b->shared + offset, given->value, site->bytes);
+    memcpy(b->poison + offset, given->poison, site->bytes);
 }
 
 /* ---- copies that do not wait ------------------------------------------------------------------- */
@@ -154,12 +162,15 @@ void call_copy(struct ldsl_simt_thread *given, const struct ldsl_simt_site *site
                uint32_t guard, uint32_t used, uint32_t offset)
 {
     struct thread *t = thread_of(given);
-    if (!check_offset(t, site, offset, site->bytes) ||
+    if (!poison_check_access(t, site, guard, site->text) ||
+        !check_offset(t, site, offset, site->bytes) ||
         !note_writes(t, site, t->block, offset, site->bytes))
         return;
     struct copy *c = new_copy(t);
     *c = (struct copy){.site = site, .offset = offset, .group = t->group};
-    bool read = guard && simt_read(t, site, address, used, c->data);
+    bool read = guard && simt_read(t, site, address, used, c->data, c->poison);
+    if (!guard)
+        memset(c->poison, 0xff, sizeof c->poison);
     if (read && used == UINT32_MAX)
         c->from = (const void *)(uintptr_t)address;
     set_pending(t, offset, site->bytes);
@@ -176,6 +187,7 @@ static void arrive(struct thread *t, const struct copy *c)
         simt_fail(t, c->site, "%s copies bytes of %s that changed before the copy was waited for",
                   name_of(t).text, c->site->text);
     memcpy(t->block->shared + c->offset, c->data, c->site->bytes);
+    memcpy(t->block->poison + c->offset, c->poison, c->site->bytes);
     for (uint32_t i = c->offset; i < c->offset + c->site->bytes; i++) {
         t->block->touches[i].pending = false;
         t->block->touches[i].write_time = t->m->clock;

@@ -7,6 +7,8 @@
  *   - a barrier or shuffle that not all threads come to
  *   - an address outside of its tensor, or not a multiple of the access's size
  *   - a read of shared memory, or of an output, before it is written
+ *   - a store, branch, address or guard that depends on a register that holds nothing: one of an
+ *     element that does not exist, or that nothing was written to
  *   - an asynchronous copy's destination touched before the copy is waited for
  *   - shared memory of another block touched before that block is known to run, or after it may
  *     have ended

@@ -30,6 +30,7 @@ static void *frame(struct ldsl_simt_thread *given, uint64_t bytes)
 static void shuffle(struct ldsl_simt_thread *given, const struct ldsl_simt_site *site, uint32_t by)
 {
     struct thread *t = thread_of(given);
+    poison_check(t, site, "the lane that a shuffle");
     t->state = SIMT_SHUFFLES;
     t->site = site;
     t->by = by;
@@ -46,7 +47,7 @@ static void barrier(struct ldsl_simt_thread *given, const struct ldsl_simt_site 
 static void check(struct ldsl_simt_thread *given, const struct ldsl_simt_site *site, uint32_t test)
 {
     struct thread *t = thread_of(given);
-    if (!test)
+    if (poison_check(t, site, "an assertion") && !test)
         simt_fail(t, site, "assertion failed: %s (%s)", site->text,
                   simt_thread_name(t->m, touch_name(t)).text);
 }
@@ -81,6 +82,7 @@ const struct ldsl_simt_calls simt_calls = {
     .depend = call_depend,
     .release = call_release,
     .check = check,
+    .decide = call_decide,
     .leave = leave,
 };
 
@@ -111,11 +113,16 @@ static uint32_t source_lane(const struct thread *t, uint32_t lane)
 /* All lanes are there: words change hands. */
 static void exchange(struct thread *warp)
 {
-    uint64_t words[SIMT_LANES];
-    for (uint32_t i = 0; i < SIMT_LANES; i++)
+    uint64_t words[SIMT_LANES], poison[SIMT_LANES];
+    for (uint32_t i = 0; i < SIMT_LANES; i++) {
         words[i] = warp[i].given.value[0];
-    for (uint32_t i = 0; i < SIMT_LANES; i++)
-        warp[i].given.value[0] = words[source_lane(&warp[i], i) % SIMT_LANES];
+        poison[i] = warp[i].given.poison[0];
+    }
+    for (uint32_t i = 0; i < SIMT_LANES; i++) {
+        uint32_t from = source_lane(&warp[i], i) % SIMT_LANES;
+        warp[i].given.value[0] = words[from];
+        warp[i].given.poison[0] = poison[from];
+    }
 }
 
 /* True if all lanes wait at one shuffle. */

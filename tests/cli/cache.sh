@@ -36,4 +36,5 @@ in_out "0 entries"
 expect 0 "$ldsl" doctor
 in_out "LLVM"
 in_out "operators in the built-in library"
+in_out "emulator of a GPU"
 finish

@@ -111,6 +111,7 @@ static int run(struct cli *cli, void *input)
     put("ldsl", ldsl_compiler_version());
     bool ok = check_device("cpu", "this should never happen: please report it");
     check_device("cuda", "kernels run on the cpu device; a GPU needs its driver (libcuda.so.1)");
+    ok = check_device("simt", "this should never happen: please report it") && ok;
     ok = check_library(cli) && ok;
     ok = check_cache() && ok;
     ok = check_records(cli) && ok;

@@ -114,7 +114,8 @@ LLVMValueRef simt_site(struct lane_emit *e, const struct ldsl_simt_site *site, b
     struct source *src = source_get(e->s, e->at.file);
     struct simt_constant c = {.site = *site};
     if (src) {
-        source_locate(e->s, e->at, &c.site.line, &c.site.column);
+        if (!site->line)
+            source_locate(e->s, e->at, &c.site.line, &c.site.column);
         c.site.path = src->path;
     }
     /* The registers of an op follow each other. */

@@ -145,11 +145,15 @@ void simt_copy_async(struct lane_emit *e, const struct lane_access *from, LLVMVa
 
 void simt_commit(struct lane_emit *e)
 {
+    if (simt_is_left_out(e, SIMT_COMMIT))
+        return;
     SIMT_CALL(e, commit, NULL, 0);
 }
 
 void simt_wait(struct lane_emit *e, uint32_t pending)
 {
     LLVMValueRef arg = simt_int(e, simt(e)->i32, pending);
+    if (simt_is_left_out(e, SIMT_WAIT))
+        return;
     SIMT_CALL(e, wait, &arg, 1);
 }

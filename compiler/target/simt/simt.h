@@ -2,7 +2,7 @@
  *
  *   target.c   the record, processors      memory.c    loads, stores, copies
  *   thread.c   a thread as a coroutine     function.c  functions of the hardware
- *   call.c     calls and their sites
+ *   call.c     calls and their sites         poison.c, shadow.c   registers that hold nothing
  *
  * A thread is a coroutine of LLVM's: it suspends where it waits for others, and what lives on is in
  * its frame. So threads need no stacks, and no switching that a machine or a sanitizer must know. */
@@ -22,8 +22,12 @@ enum simt_fault {
     SIMT_BARRIER,
     SIMT_GUARD,
     SIMT_PROBE, /* of a guard: not left out, but fails where it is false */
+    SIMT_SELECT,
+    SIMT_SELECTED, /* of a select: likewise */
     SIMT_SHUFFLE,
     SIMT_AWAIT,
+    SIMT_COMMIT,
+    SIMT_WAIT,
     SIMT_BASIS, /* of a layout: a digit, or a pad, that moves nothing */
     SIMT_DIGIT  /* of the thread's number */
 };
@@ -61,7 +65,7 @@ LLVMValueRef simt_int(struct lane_emit *e, LLVMTypeRef type, uint64_t value);
     simt_call(e, offsetof(struct ldsl_simt_calls, name), NULL, args, count)
 LLVMValueRef simt_call(struct lane_emit *e, size_t function, LLVMTypeRef result,
                        const LLVMValueRef *args, uint32_t count);
-/* A constant in the image; path, line and column are those of e->at. own: not shared with calls that
+/* A constant in the image; path, line (if 0) and column are those of e->at. own: not shared with calls that
  * say the same: where threads wait for each other. */
 LLVMValueRef simt_site(struct lane_emit *e, const struct ldsl_simt_site *site, bool own);
 /* A field of struct ldsl_simt_thread. */
@@ -104,6 +108,9 @@ void simt_copy_async(struct lane_emit *e, const struct lane_access *from, LLVMVa
                      uint32_t bytes);
 void simt_commit(struct lane_emit *e);
 void simt_wait(struct lane_emit *e, uint32_t pending);
+
+/* poison.c: when all of the thread's code is there. */
+void simt_add_poison(struct lane_emit *e);
 
 /* function.c */
 LLVMValueRef simt_pin(struct lane_emit *e, LLVMValueRef word, bool fixed);

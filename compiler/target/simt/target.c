@@ -2,9 +2,11 @@
  * the facts are those of the GPU whose name the processor has.
  *
  * For tests of the tests, a processor's name may go on with a fault, "sm_90a,barrier=2": the third
- * barrier is left out. Faults: barrier, guard, shuffle, await, basis: a digit of a layout, or a pad in
+ * barrier is left out. Faults: barrier, guard (of an access), select (of what exists), shuffle, commit
+ * and wait (of copies), await (of other kernels), basis: a digit of a layout, or a pad in
  * shared memory, that moves nothing, and digit, the bit of the thread's number that is always 0.
- * "probe=2" makes a launch fail where the third guard is false: one that never is need not be missed. */
+ * "probe=2" makes a launch fail where the third guard is false, "selected=2" where the third select
+ * leaves something out: what never happens need not be missed. */
 #include "target/simt/simt.h"
 
 #include "target/gpus.h"
@@ -17,9 +19,10 @@
 #define NATIVE "sm_90a"
 
 static const char *const faults[] = {
-    [SIMT_BARRIER] = "barrier", [SIMT_GUARD] = "guard", [SIMT_PROBE] = "probe",
-    [SIMT_SHUFFLE] = "shuffle", [SIMT_AWAIT] = "await", [SIMT_BASIS] = "basis",
-    [SIMT_DIGIT] = "digit",
+    [SIMT_BARRIER] = "barrier", [SIMT_GUARD] = "guard",       [SIMT_PROBE] = "probe",
+    [SIMT_SELECT] = "select",   [SIMT_SELECTED] = "selected", [SIMT_SHUFFLE] = "shuffle",
+    [SIMT_AWAIT] = "await",     [SIMT_COMMIT] = "commit",     [SIMT_WAIT] = "wait",
+    [SIMT_BASIS] = "basis",     [SIMT_DIGIT] = "digit",
 };
 
 bool simt_parse_fault(const char *cpu, enum simt_fault *fault, uint32_t *number)

@@ -141,6 +141,7 @@ void simt_end(struct lane_emit *e, uint32_t shared_bytes)
     suspend(e, true);
     LLVMBuildUnreachable(e->b);
     end_coroutine(e);
+    simt_add_poison(e);
     LLVMSetCurrentDebugLocation2(e->b, NULL);
     add_resume(e);
 }

@@ -1,7 +1,8 @@
 /* Do the tests on the emulator have teeth? The GPU lowering of some operators is compiled by a faulty
- * target that leaves out one barrier, guard, shuffle or wait for other kernels, one digit of a layout or of the
- * thread's number. Each of these must be found: the emulator fails the launch, or the result is wrong. Excused
- * are guards that are true wherever they are met. */
+ * target that leaves out one barrier, guard, select, shuffle, end of a copy, or wait for other kernels,
+ * or one digit of a layout or of the thread's number. Each of these must be found: the emulator fails
+ * the launch, or the result is wrong. Excused are guards that are true wherever they are met, and
+ * selects that always take the same. */
 #include "internal.h"
 
 /* clang-format off */
@@ -209,12 +210,17 @@ struct tally {
     unsigned failed, wrong, idle, missed;
 };
 
-/* A guard that is never false is not missed. */
-static bool is_idle(const char *op, const char *with, unsigned number)
+/* A guard that is never false is not missed, nor a select that leaves nothing out. */
+static bool is_idle(const char *op, const char *with, const char *kind, unsigned number)
 {
     static struct result r;
     char target[64];
-    snprintf(target, sizeof target, GPU ",probe=%u", number);
+    const char *probe = strcmp(kind, "guard") == 0    ? "probe"
+                        : strcmp(kind, "select") == 0 ? "selected"
+                                                      : NULL;
+    if (!probe)
+        return false;
+    snprintf(target, sizeof target, GPU ",%s=%u", probe, number);
     run(&r, op, with, target);
     return !r.status;
 }
@@ -236,7 +242,7 @@ static void try_fault(struct tally *t, const char *op, const char *with, const c
         t->wrong += wrong;
         if (r.status || wrong)
             continue;
-        if (strcmp(kind, "guard") == 0 && is_idle(op, with, i)) {
+        if (is_idle(op, with, kind, i)) {
             t->idle++;
             continue;
         }
@@ -245,7 +251,7 @@ static void try_fault(struct tally *t, const char *op, const char *with, const c
     }
 }
 
-/* spare: of barriers and guards, those that the kernel could do without. */
+/* spare: what the kernel could do without. */
 static void check_subject(const char *op, const char *with, unsigned digits, unsigned spare)
 {
     static struct result right;
@@ -255,9 +261,12 @@ static void check_subject(const char *op, const char *with, unsigned digits, uns
         fail_msg("%s (%s): %s", op, with, right.why);
     try_fault(&t, op, with, "barrier", &right, 0);
     try_fault(&t, op, with, "guard", &right, 0);
+    try_fault(&t, op, with, "select", &right, 0);
     try_fault(&t, op, with, "shuffle", &right, 0);
     try_fault(&t, op, with, "await", &right, 0);
     try_fault(&t, op, with, "basis", &right, 0);
+    try_fault(&t, op, with, "commit", &right, 0);
+    try_fault(&t, op, with, "wait", &right, 0);
     try_fault(&t, op, with, "digit", &right, digits);
     print_message("%s (%s): %u reported, %u wrong, %u never matter, %u missed\n", op, with,
                   t.failed, t.wrong, t.idle, t.missed);
@@ -290,7 +299,8 @@ static void test_columns(void **state)
 static void test_scanned(void **state)
 {
     (void)state;
-    check_subject("scanned", "num_warps=4", 7, 0);
+    /* In a thread's two elements: those that do not exist come after all that do. */
+    check_subject("scanned", "num_warps=4", 7, 2);
 }
 
 /* One side has a layout of its own, and the tile is turned in shared memory. */

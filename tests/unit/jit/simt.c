@@ -175,7 +175,9 @@ static void copy_row(struct kernel *k, bool waits, bool changes)
         k->h->wait(&k->e, 0);
     k->h->barrier(&k->e);
     at_line(k, 21);
-    store(k, Y, k->thread, load_shared(k, mirrored(k, 32)));
+    LLVMValueRef from_there = mirrored(k, 32), v = load_shared(k, from_there);
+    struct lane_access to = element(k, Y, k->thread, below(k, from_there, 20));
+    k->h->store(&k->e, &to, v);
 }
 
 static void copy_right(struct kernel *k)
@@ -194,7 +196,7 @@ static void test_copies(void **state)
     run(o, &(struct shape)COPY(copy_right));
     assert_string_equal(o->text, "");
     for (int32_t i = 0; i < 32; i++)
-        assert_int_equal(o->y[i], 31 - i < 20 ? 31 - i : 0);
+        assert_int_equal(o->y[i], 31 - i < 20 ? 31 - i : -1);
 }
 
 static void guarded(struct kernel *k)
@@ -204,7 +206,7 @@ static void guarded(struct kernel *k)
                        to = element(k, Y, k->thread, inside);
     LLVMValueRef v = k->h->load(&k->e, &from);
     k->h->store(&k->e, &to, v);
-    store(k, M, k->thread, v);
+    store(k, M, k->thread, LLVMBuildSelect(k->e.b, inside, v, word(k, 0), ""));
 }
 
 static void guarded_strictly(struct kernel *k)
@@ -415,6 +417,162 @@ static void asserts(struct kernel *k)
     k->h->check(&k->e, below(k, k->thread, 20), "there are twenty");
 }
 
+/* x[thread] for the first twenty threads; the registers of the others hold nothing. */
+static LLVMValueRef load_twenty(struct kernel *k)
+{
+    struct lane_access from = element(k, X, k->thread, below(k, k->thread, 20));
+    return k->h->load(&k->e, &from);
+}
+
+static void writes_nothing(struct kernel *k)
+{
+    LLVMValueRef v = load_twenty(k);
+    at_line(k, 2);
+    store(k, Y, k->thread, times(k, v, 3));
+}
+
+static void sums_nothing(struct kernel *k)
+{
+    LLVMValueRef v = load_twenty(k);
+    for (uint32_t mask = 16; mask; mask /= 2)
+        v = add(k, v, k->h->shuffle_xor(&k->e, v, mask));
+    at_line(k, 2);
+    store(k, Y, k->thread, v);
+}
+
+/* The same with what the sum needs. */
+static void sums_twenty(struct kernel *k)
+{
+    LLVMValueRef v = load_twenty(k);
+    v = LLVMBuildSelect(k->e.b, below(k, k->thread, 20), v, word(k, 0), "");
+    for (uint32_t mask = 16; mask; mask /= 2)
+        v = add(k, v, k->h->shuffle_xor(&k->e, v, mask));
+    store(k, Y, k->thread, v);
+}
+
+static void shares_nothing(struct kernel *k)
+{
+    store_shared(k, k->thread, load_twenty(k));
+    k->h->barrier(&k->e);
+    at_line(k, 2);
+    store(k, Y, k->thread, load_shared(k, mirrored(k, 32)));
+}
+
+static void copies_nothing(struct kernel *k)
+{
+    struct lane_access from = element(k, X, k->thread, below(k, k->thread, 20));
+    k->h->copy_async(&k->e, &from, times(k, k->thread, 4), 4);
+    k->h->commit(&k->e);
+    k->h->wait(&k->e, 0);
+    at_line(k, 2);
+    store(k, Y, k->thread, load_shared(k, k->thread));
+}
+
+static void adds_nothing(struct kernel *k)
+{
+    struct lane_access a = element(k, M, word(k, 0), NULL);
+    LLVMValueRef v = load_twenty(k);
+    at_line(k, 2);
+    assert_true(k->h->atomic(&k->e, &a, IR_KIND_SUM, IR_I32, v));
+}
+
+static void branches_on_nothing(struct kernel *k)
+{
+    LLVMBasicBlockRef after = begin_if(k, below(k, load_twenty(k), 5));
+    store(k, Y, k->thread, k->thread);
+    end_if(k, after);
+}
+
+static void gathers_by_nothing(struct kernel *k)
+{
+    LLVMValueRef at = load_twenty(k);
+    at_line(k, 2);
+    store(k, Y, k->thread, load(k, X, at));
+}
+
+static void guards_by_nothing(struct kernel *k)
+{
+    struct lane_access to = element(k, Y, k->thread, below(k, load_twenty(k), 5));
+    at_line(k, 2);
+    k->h->store(&k->e, &to, k->thread);
+}
+
+/* A gather that takes place only where its subscript holds something, known by an `and`. */
+static void gathers_twenty(struct kernel *k)
+{
+    LLVMValueRef at = load_twenty(k), inside = below(k, k->thread, 20);
+    inside = LLVMBuildAnd(k->e.b, inside, below(k, at, 10), "");
+    struct lane_access from = element(k, X, at, inside), to = element(k, Y, k->thread, inside);
+    k->h->store(&k->e, &to, k->h->load(&k->e, &from));
+}
+
+static void asserts_nothing(struct kernel *k)
+{
+    LLVMValueRef v = load_twenty(k);
+    at_line(k, 2);
+    k->h->check(&k->e, below(k, v, 20), "few");
+}
+
+/* Pairs of which the first element exists. y gets the `which`-th, by way of a word's halves. */
+static void writes_of_pair(struct kernel *k, uint32_t which)
+{
+    struct lane_access a = element(k, X, times(k, k->thread, 2), NULL);
+    a.type = LLVMVectorType(k->i32, 2);
+    a.exists = word(k, 1);
+    LLVMValueRef v = k->h->load(&k->e, &a);
+    LLVMValueRef low = LLVMBuildExtractElement(k->e.b, v, word(k, 0), "");
+    LLVMValueRef high = LLVMBuildExtractElement(k->e.b, v, word(k, 1), "");
+    LLVMValueRef both = LLVMBuildOr(k->e.b, LLVMBuildShl(k->e.b, high, word(k, 16), ""), low, "");
+    both = k->h->pin(&k->e, both, false);
+    at_line(k, 2);
+    store(k, Y, k->thread,
+          which ? LLVMBuildLShr(k->e.b, both, word(k, 16), "")
+                : LLVMBuildAnd(k->e.b, both, word(k, 0xffff), ""));
+}
+
+static void writes_first(struct kernel *k)
+{
+    writes_of_pair(k, 0);
+}
+
+static void writes_second(struct kernel *k)
+{
+    writes_of_pair(k, 1);
+}
+
+/* A loop that sets its variable in the first round, or never. */
+static void reads_unwritten(struct kernel *k, uint32_t first)
+{
+    LLVMBuilderRef b = k->e.b;
+    LLVMBasicBlockRef here = LLVMGetInsertBlock(b), head = new_block(k), after = new_block(k);
+    LLVMPositionBuilderBefore(b, LLVMGetFirstInstruction(LLVMGetEntryBasicBlock(k->e.entry)));
+    LLVMValueRef slot = LLVMBuildAlloca(b, k->i32, "");
+    LLVMPositionBuilderAtEnd(b, here);
+    if (first)
+        LLVMBuildStore(b, k->thread, slot);
+    LLVMBuildBr(b, head);
+    LLVMPositionBuilderAtEnd(b, head);
+    LLVMValueRef round = LLVMBuildPhi(b, k->i32, ""), zero = word(k, 0);
+    LLVMValueRef old = LLVMBuildLoad2(b, k->i32, slot, ""), next = add(k, round, word(k, 1));
+    LLVMBuildStore(b, add(k, old, round), slot);
+    LLVMAddIncoming(round, &zero, &here, 1);
+    LLVMAddIncoming(round, &next, &head, 1);
+    LLVMBuildCondBr(b, below(k, next, 4), head, after);
+    LLVMPositionBuilderAtEnd(b, after);
+    at_line(k, 2);
+    store(k, Y, k->thread, LLVMBuildLoad2(b, k->i32, slot, ""));
+}
+
+static void reads_written(struct kernel *k)
+{
+    reads_unwritten(k, 1);
+}
+
+static void reads_never_written(struct kernel *k)
+{
+    reads_unwritten(k, 0);
+}
+
 #define PLAIN(with, t, p, count)                                                                   \
     {                                                                                              \
         .body = with, .threads = t, .cluster = 1, .programs = p, .n = count                        \
@@ -451,6 +609,17 @@ static const struct wrong {
     {"a read before the kernels before have ended", {.body = too_early, .threads = 32, .cluster = 1, .programs = 1, .n = 32, .dependent = true}, 2, "before it has waited"},
     {"an end before the kernels before have ended", {.body = never_waits, .threads = 32, .cluster = 1, .programs = 1, .n = 32, .dependent = true}, 0, "thread 0 ends before it has waited"},
     {"the next kernel let go before the one before has ended", {.body = releases_early, .threads = 32, .cluster = 1, .programs = 1, .n = 32, .dependent = true}, 0, "thread 0 lets the next kernel start before it has waited"},
+    {"a value that was not loaded", PLAIN(writes_nothing, 32, 1, 32), 2, "what thread 20 writes to y[20] depends on a register that holds nothing"},
+    {"one handed on by shuffles", PLAIN(sums_nothing, 32, 1, 32), 2, "what thread 0 writes to y[0] depends"},
+    {"one handed on by shared memory", {.body = shares_nothing, .threads = 32, .cluster = 1, .shared_bytes = 128, .programs = 1, .n = 32}, 2, "what thread 0 writes to y[0] depends"},
+    {"a copy that did not take place", {.body = copies_nothing, .threads = 32, .cluster = 1, .shared_bytes = 128, .programs = 1, .n = 32}, 2, "what thread 20 writes to y[20] depends"},
+    {"nothing added to memory", PLAIN(adds_nothing, 32, 1, 32), 2, "what thread 20 writes to m[0] depends"},
+    {"a branch on nothing", PLAIN(branches_on_nothing, 32, 1, 32), 0, "a branch of thread 20 depends"},
+    {"a place that nothing says", PLAIN(gathers_by_nothing, 32, 1, 32), 2, "where thread 20 meets x depends"},
+    {"a guard of nothing", PLAIN(guards_by_nothing, 32, 1, 32), 2, "whether thread 20 meets y depends"},
+    {"an assertion about nothing", PLAIN(asserts_nothing, 32, 1, 32), 2, "an assertion of thread 20 depends"},
+    {"the half of a word that is nothing", PLAIN(writes_second, 32, 1, 64), 2, "what thread 0 writes to y[0] depends"},
+    {"a register never written", PLAIN(reads_never_written, 32, 1, 32), 2, "what thread 0 writes to y[0] depends"},
     {"an assertion", PLAIN(asserts, 32, 1, 8), 2, "assertion failed: there are twenty (thread 20)"},
 };
 
@@ -475,7 +644,11 @@ static void test_right(void **state)
     static const struct shape rights[] = {
         PLAIN(tensor_ordered, 64, 1, 64),
         {.body = awaits, .threads = 32, .cluster = 1, .programs = 1, .n = 32, .dependent = true},
-        PLAIN(guarded_strictly, 32, 1, 20)
+        PLAIN(guarded_strictly, 32, 1, 20),
+        PLAIN(sums_twenty, 32, 1, 32),
+        PLAIN(gathers_twenty, 32, 1, 32),
+        PLAIN(writes_first, 32, 1, 64),
+        PLAIN(reads_written, 32, 1, 32)
     };
     /* clang-format on */
     struct outcome *o = *state;
@@ -502,6 +675,9 @@ static void test_faults(void **state)
         {"simt:sm_90a,barrier=1", RING(ring_right), ""},
         {"simt:sm_90a,guard=0", PLAIN(guarded_strictly, 32, 1, 20), "reads x outside"},
         {"simt:sm_90a,guard=1", PLAIN(guarded_strictly, 32, 1, 20), "writes y outside"},
+        {"simt:sm_90a,select=0", PLAIN(sums_twenty, 32, 1, 32), "holds nothing"},
+        {"simt:sm_90a,commit=0", COPY(copy_right), "on its way"},
+        {"simt:sm_90a,wait=0", COPY(copy_right), "on its way"},
         {"simt:sm_90a,digit=4", REVERSE(reverse_right), ""},
     };
     /* clang-format on */

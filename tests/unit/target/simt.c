@@ -49,9 +49,11 @@ static void test_names(void **state)
         "simt:sm_9",         "simt:x86-64",         "simt:",
         "simt:sm_90a,",      "simt:sm_90a,digit",   "simt:sm_90a,barrier=",
         "simt:sm_90a,tea=1", "simt:sm_90a,guard=1x"};
-    static const char *const right[] = {"simt:sm_90a,barrier=0", "simt:sm_80,guard=12",
-                                        "simt:sm_90a,shuffle=3", "simt:sm_90,digit=4",
-                                        "simt:sm_90a,probe=2", "simt:sm_90a,basis=5"};
+    static const char *const right[] = {"simt:sm_90a,barrier=0",  "simt:sm_80,guard=12",
+                                        "simt:sm_90a,shuffle=3",  "simt:sm_90,digit=4",
+                                        "simt:sm_90a,probe=2",    "simt:sm_90a,select=1",
+                                        "simt:sm_90a,selected=1", "simt:sm_90a,commit=0",
+                                        "simt:sm_90a,wait=0",     "simt:sm_90a,basis=5"};
     struct facts facts;
     const char *cpu;
     (void)state;
