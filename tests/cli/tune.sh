@@ -62,6 +62,11 @@ assert row['tuned_us'] < row['default_us'] and row['settings'] == 'gather.B=80',
 assert row['records'][0][0:5] == ['pick', 'gather', '', '4096', 'N=4096'], row"
 holds grep -q '^pick | gather | - | 4096 | N=4096 | .* | B=80 | ' data/tuned.records
 
+# tuning again begins with the record: however little time there is, it does not get worse
+expect 0 "$ldsl" tune pick --file pick.ldsl --dtype f32 --budget 0.001
+in_out "gather.B=80"
+holds grep -q '^pick | gather | - | 4096 | N=4096 | .* | B=80 | ' data/tuned.records
+
 # a run finds the record: at this shape, in its bucket, not outside, not for other code
 config() {
     expect 0 "$ldsl" bench pick --file "$1" --shape "N=$2" --dtype f32 --seconds 0.001 --json -
@@ -78,6 +83,36 @@ expect 0 "$ldsl" bench pick --file pick.ldsl --dtype f32 --seconds 0.001 --recor
 python "assert out['rows'][0]['config'] == {'gather': 'B=16'}, out"
 expect 0 "$ldsl" doctor
 in_out "data/tuned.records: 1;"
+
+# a device that fails, of its own accord and last of all: other calls do not suffer, records are kept
+cat >fault.ldsl <<'LDSL'
+kernel gather(x: tensor<f32>[N], at: tensor<i64>[N], y: out tensor<f32>[N])
+  tune {
+    B in {32, 128};
+    default { B = 32 };
+  }
+{
+  grid axis i in 0 .. N tile B;
+  let far: i64 = B == 128 ? 1000000000000 : 0;
+  y[i] = x[at[i] + far];
+}
+
+op pick(x: tensor<f32>[N], at: tensor<i64>[N]) -> (y: tensor<f32>[N])
+  key(bucket(N));
+  sample at = randint(0, N);
+  bench { N = 256 };
+  bench { N = 512 };
+  bench { N = 1024 };
+{
+  launch gather(x, at, y);
+}
+LDSL
+expect 0 "$ldsl" tune pick --file fault.ldsl --check --all-shapes --dtype f32 --records fault.records
+in_out "3 calls tuned"
+in_out "3 candidates crashed or hung"
+not_in_out "null"
+checks=$((checks + 1))
+[ "$(grep -c ' | B=32 | ' fault.records)" = 3 ] || fail "3 records: $(cat fault.records)"
 
 # several kernels, shapes and types: one record for each kernel of each call, all in order
 expect 0 "$ldsl" tune rms_norm_bwd softmax --shape R=4,D=64 --shape R=8,D=100 --dtype f32 \

@@ -1,5 +1,5 @@
 /* ldsl tune: measures which schedules are fastest, and keeps that as records. */
-#include "tune_call.h"
+#include "tune_child.h"
 
 #include <ldsl/tune.h>
 #include <math.h>
@@ -124,9 +124,8 @@ static bool prints_table(const struct session *s)
     return !s->cli->json_path || strcmp(s->cli->json_path, "-") != 0;
 }
 
-static void print_row(struct session *s, const struct tuned_call *c)
+static void print_row(struct session *s, const json_t *call, const struct tuned_call *c)
 {
-    const json_t *call = s->tuner.call;
     char shape[64];
     snprintf(shape, sizeof shape, "%s", json_string_value(json_object_get(call, "shape")));
     if (!json_array_size(s->rows))
@@ -145,23 +144,21 @@ static json_t *number_or_null(double value)
     return value < INFINITY ? json_real(value) : json_null();
 }
 
-static void report(struct session *s, const struct tuned_call *c)
+static void report(struct session *s, const json_t *call, const struct tuned_call *c)
 {
-    const json_t *call = s->tuner.call;
     const char *op = json_string_value(json_object_get(call, "op"));
     const char *dtype = json_string_value(json_object_get(call, "dtype"));
     const char *shape = json_string_value(json_object_get(call, "shape"));
     cli_progress(s->cli, NULL);
     if (c->failed) {
-        cli_error(s->cli, "%s %s %s: not tuned: %s", op ? op : "an operator", dtype ? dtype : "",
-                  shape ? shape : "", c->why);
+        cli_error(s->cli, "%s %s %s: not tuned: %s", op, dtype, shape, c->why);
         s->failed++;
         return;
     }
     if (!(c->default_seconds < INFINITY))
         cli_warning(s->cli, "%s %s %s does not run by default: %s", op, dtype, shape, c->why);
     if (prints_table(s))
-        print_row(s, c);
+        print_row(s, call, c);
     s->gain += c->default_seconds < INFINITY ? log(c->default_seconds / c->seconds) : 0;
     json_array_append_new(
         s->rows, json_pack("{s:s, s:s, s:O, s:s, s:o, s:f, s:i, s:i, s:s, s:O}", "op", op, "dtype",
@@ -202,13 +199,12 @@ static int tune_calls(struct session *s)
     int status = EXIT_DONE;
     while (!status && t->index < t->calls) {
         struct tuned_call c;
+        const json_t *call = json_array_get(t->names, t->index);
         set_deadline(s);
         bool going = tune_call(&c, t);
-        report(s, &c);
+        report(s, call, &c);
         if (!c.failed)
             status = save(s, &c);
-        json_decref(t->call);
-        t->call = NULL;
         tuned_call_destroy(&c);
         if (!status && !going)
             status = EXIT_DEVICE;
@@ -222,7 +218,7 @@ static unsigned core_count(void)
     return cores < 1 ? 1 : cores > MAX_JOBS ? MAX_JOBS : (unsigned)cores;
 }
 
-/* The children measure with the defaults, not with the records there are. */
+/* The children measure with the defaults; what records there are is one of the candidates. */
 static void describe_work(struct session *s)
 {
     const struct options *o = s->options;
@@ -232,6 +228,7 @@ static void describe_work(struct session *s)
         .jobs = o->jobs ? o->jobs : core_count(),
         .deadline = o->budget > 0 ? tune_now() + o->budget : INFINITY,
     };
+    s->tuner.work.records = o->device.records;
     s->tuner.work.device.records = "none";
     s->tuner.work.device.tune = false;
 }

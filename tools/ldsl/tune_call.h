@@ -7,15 +7,9 @@
 #ifndef LDSL_TUNE_CALL_H
 #define LDSL_TUNE_CALL_H
 
+#include "attempts.h"
 #include "tune_work.h"
 #include "worker.h"
-
-/* A way to launch the operator that was tried. */
-struct attempt {
-    char *with; /* "kernel.BR=1,other.num_warps=4"; "": the defaults */
-    char code[24];
-    double seconds; /* INFINITY: it does not work, or gives wrong results */
-};
 
 struct tuner {
     struct cli *cli;
@@ -26,13 +20,13 @@ struct tuner {
     unsigned calls;   /* in all */
     unsigned crashes; /* children that died or hung */
     char device[32];
+    json_t *names; /* of all calls: {"op", "dtype", "shape", "dims"}; owned */
 
     /* The call being tuned. */
     unsigned index;
     double call_deadline;
     json_t *call; /* its description */
-    struct attempt *attempts;
-    unsigned attempt_count;
+    struct attempts tried;
     char why[256]; /* the last failure */
 };
 
@@ -48,11 +42,6 @@ struct tuned_call {
 };
 
 double tune_now(void);
-
-/* Starts the first child. EXIT_DONE, or an exit status after reporting. */
-int tuner_start(struct tuner *t, int *found);
-/* Ends it. */
-void tuner_stop(struct tuner *t);
 
 /* Tunes call t->index, which the child describes next. False: no child can be started any more, which
  * was reported. tuned_call_destroy either way. */

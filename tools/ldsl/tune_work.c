@@ -2,6 +2,7 @@
 
 #include "cases.h"
 #include "loaded.h"
+#include "recorded.h"
 #include "verify.h"
 #include "worker.h"
 
@@ -30,6 +31,7 @@ struct child {
     struct operators ops;
     struct references references; /* opened when first needed */
     bool has_references;
+    struct recorded recorded;
     struct flush flush;
     unsigned index; /* of the call that comes next */
     bool over;      /* the parent is gone, or the device is broken */
@@ -48,6 +50,13 @@ static void answer(struct child *c, json_t *object)
 static void answer_error(struct child *c, const char *text)
 {
     answer(c, json_pack("{s:s}", "error", *text ? text : "it failed without saying why"));
+}
+
+/* A GPU after a fault stays broken, and who is to say what else is: the parent starts anew. */
+static void answer_lost(struct child *c, const char *text)
+{
+    answer(c, json_pack("{s:s, s:b}", "error", *text ? text : "the device failed", "lost", 1));
+    c->over = true;
 }
 
 /* ---- plans ------------------------------------------------------------------------------------- */
@@ -236,11 +245,12 @@ static void serve_time(struct child *c, const json_t *request)
         status = loaded_use(&c->loaded, plan);
     if (!status)
         status = measure(c, request, seconds, &count);
-    if (status)
+    if (status == LDSL_DEVICE)
+        answer_lost(c, ldsl_last_error());
+    else if (status)
         answer_error(c, ldsl_last_error());
     else
         answer(c, json_pack("{s:f, s:i}", "seconds", fast(seconds, count), "runs", (int)count));
-    c->over |= status == LDSL_DEVICE; /* a GPU after a fault stays broken: the parent starts anew */
 }
 
 /* ---- verifying --------------------------------------------------------------------------------- */
@@ -284,7 +294,10 @@ static void serve_verify(struct child *c, const json_t *request)
                  ldsl_last_error());
     else
         verify(c, json_string_value(json_object_get(request, "with")), &outcome);
-    answer(c, json_pack("{s:b, s:s}", "passed", outcome.passed, "why", outcome.why));
+    if (ldsl_stream_synchronize(c->ops.context, NULL) == LDSL_DEVICE)
+        answer_lost(c, outcome.why);
+    else
+        answer(c, json_pack("{s:b, s:s}", "passed", outcome.passed, "why", outcome.why));
 }
 
 /* ---- records ----------------------------------------------------------------------------------- */
@@ -322,34 +335,44 @@ static json_t *describe_tunables(const ldsl_plan *plan, uint32_t launch)
     return list;
 }
 
-static json_t *describe_call(const struct child *c, enum ldsl_dtype dtype)
+static json_t *name_call(const struct trial *t, enum ldsl_dtype dtype)
 {
     char shape[256];
     json_t *dims = json_object();
-    const struct subject *s = c->trial->subject;
-    call_describe_shape(shape, sizeof shape, c->trial);
+    const struct subject *s = t->subject;
+    call_describe_shape(shape, sizeof shape, t);
     for (uint32_t d = 0; d < s->dim_count; d++)
-        json_object_set_new(dims, s->dims[d], json_integer(c->trial->dims[d]));
+        json_object_set_new(dims, s->dims[d], json_integer(t->dims[d]));
     return json_pack("{s:s, s:s, s:s, s:o}", "op", s->info.name, "dtype", ldsl_dtype_name(dtype),
                      "shape", shape, "dims", dims);
 }
 
-/* Prepares the call with its defaults, and its tensors. */
-static enum ldsl_status open_call(struct child *c, json_t *description)
+static json_t *describe_call(struct child *c, const ldsl_plan *plan)
 {
-    ldsl_plan *plan;
     json_t *launches = json_array();
-    enum ldsl_status status = get_plan(&plan, c, "");
-    for (uint32_t i = 0; !status && i < ldsl_plan_launch_count(plan); i++) {
-        ldsl_record r;
-        ldsl_plan_record(plan, i, &r);
+    ldsl_record r;
+    for (uint32_t i = 0; ldsl_plan_record(plan, i, &r); i++)
         json_array_append_new(launches, json_pack("{s:s, s:o}", "kernel", r.kernel, "tunables",
                                                   describe_tunables(plan, i)));
-    }
-    json_object_set_new(description, "launches", launches);
+    char *with = recorded_settings(&c->recorded, c->trial, plan);
+    json_t *call = json_pack("{s:o, s:s?}", "launches", launches, "recorded", with);
+    free(with);
+    return call;
+}
+
+/* Prepares the call with its defaults, and its tensors. */
+static void open_call(struct child *c)
+{
+    ldsl_plan *plan;
+    enum ldsl_status status = get_plan(&plan, c, "");
     if (!status)
         status = loaded_create(&c->loaded, c->cli, &c->ops, c->trial, plan, &c->flush);
-    return status;
+    if (!status)
+        answer(c, describe_call(c, plan));
+    else if (status == LDSL_DEVICE)
+        answer_lost(c, ldsl_last_error());
+    else
+        answer_error(c, ldsl_last_error());
 }
 
 static void serve_requests(struct child *c)
@@ -377,28 +400,23 @@ static void serve_requests(struct child *c)
 static int serve_call(void *user, struct trial *t, enum ldsl_dtype dtype)
 {
     struct child *c = user;
+    (void)dtype;
     if (c->over || c->index++ < c->work->first)
         return EXIT_DONE;
     c->trial = t;
-    json_t *description = describe_call(c, dtype);
-    if (!call_fits(c->cli, &c->ops, t))
-        json_object_set_new(description, "error",
-                            json_string("its tensors are too large for this machine's memory"));
-    else if (open_call(c, description))
-        json_object_set_new(description, "error", json_string(ldsl_last_error()));
-    answer(c, description);
+    if (call_fits(c->cli, &c->ops, t))
+        open_call(c);
+    else
+        answer_error(c, "its tensors are too large for this machine's memory");
     serve_requests(c);
     loaded_destroy(&c->loaded);
     forget_plans(c);
     return EXIT_DONE;
 }
 
-static int count_call(void *user, struct trial *t, enum ldsl_dtype dtype)
+static int list_call(void *user, struct trial *t, enum ldsl_dtype dtype)
 {
-    unsigned *count = user;
-    (void)t;
-    (void)dtype;
-    ++*count;
+    json_array_append_new(user, name_call(t, dtype));
     return EXIT_DONE;
 }
 
@@ -417,24 +435,30 @@ void tune_work(void *user, FILE *in, FILE *out)
     const struct tune_work *work = user;
     struct cli quiet = *work->cli;
     struct child c = {.work = work, .cli = &quiet, .in = in, .out = out};
-    unsigned calls = 0, before = quiet.errors;
+    json_t *calls = json_array();
+    unsigned before = quiet.errors;
     quiet.sink.user = &quiet;
     int status = open_operators(&quiet, &work->device, &c.ops);
-    int found = status ? status : calls_each(&quiet, &c.ops, work->calls, count_call, &calls);
-    if (!status && !calls) /* some that cannot be do not keep the others from being tuned */
+    int found = status ? status : calls_each(&quiet, &c.ops, work->calls, list_call, calls);
+    if (!status &&
+        !json_array_size(calls)) /* some that cannot be do not keep the others from being tuned */
         status = found;
     if (!status)
         status = cli_failed(&quiet, flush_create(&c.flush, c.ops.context), before,
                             "getting ready to measure");
     if (!status) {
         be_silent();
-        answer(&c, json_pack("{s:i, s:i, s:s}", "count", (int)calls, "status", found, "device",
-                             ldsl_context_device(c.ops.context)));
+        answer(&c, json_pack("{s:i, s:O, s:i, s:s}", "count", (int)json_array_size(calls), "calls",
+                             calls, "status", found, "device", ldsl_context_device(c.ops.context)));
+        recorded_open(&c.recorded, &quiet, &work->device, work->records);
         (void)calls_each(&quiet, &c.ops, work->calls, serve_call, &c);
-        answer(&c, json_pack("{s:b}", "end", 1));
+        if (!c.over)
+            answer(&c, json_pack("{s:b}", "end", 1));
     } else {
         answer(&c, json_pack("{s:i}", "exit", status));
     }
+    json_decref(calls);
+    recorded_close(&c.recorded);
     flush_destroy(&c.flush);
     references_close(&c.references);
     close_operators(&c.ops);
