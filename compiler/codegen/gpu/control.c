@@ -328,8 +328,10 @@ static void emit_reduce(struct gen *g, struct ir_node *n)
     struct ir_node *siblings[MAX_SIBLINGS];
     if (gpu_value(g, n->results[0])->regs[0])
         return; /* done together with an earlier one */
-    if (g->gpu->schedule.early_weights)
+    if (g->gpu->schedule.early_weights) {
         load_early(g, n->next);
+        gpu_after_early_loads(g);
+    }
     uint32_t count = find_siblings(n, siblings);
     gpu_reduce(g, siblings, count);
 }

@@ -225,10 +225,11 @@ void gpu_barrier(struct gen *g);
 
 /* ---- launches before and after: overlap.c ---------------------------------------------------- */
 
-/* Before the body; around each of its nodes; before a return, anywhere. */
+/* Before the body; around each of its nodes; where loads were moved up; before a return, anywhere. */
 void gpu_overlap(struct gen *g);
 void gpu_before_node(struct gen *g, const struct ir_node *n);
 void gpu_after_node(struct gen *g, const struct ir_node *n);
+void gpu_after_early_loads(struct gen *g);
 void gpu_before_return(struct gen *g);
 /* False: the launch before may still write the tensor, or need it. */
 bool gpu_may_access(const struct gen *g, uint8_t tensor);

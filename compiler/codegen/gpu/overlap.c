@@ -112,12 +112,24 @@ void gpu_before_node(struct gen *g, const struct ir_node *n)
         await(g);
 }
 
-void gpu_after_node(struct gen *g, const struct ir_node *n)
+static void release(struct gen *g)
 {
-    if (n != g->gpu->releaser)
-        return;
+    g->gpu->releaser = NULL;
     g->gpu->release_due = true;
     release_if_due(g);
+}
+
+void gpu_after_node(struct gen *g, const struct ir_node *n)
+{
+    if (n == g->gpu->releaser)
+        release(g);
+}
+
+void gpu_after_early_loads(struct gen *g)
+{
+    const struct ir_node *last = g->gpu->releaser;
+    if (last && last->op == IR_OP_load && gpu_is_loaded(g, last))
+        release(g);
 }
 
 void gpu_before_return(struct gen *g)
