@@ -145,7 +145,9 @@ LDSL_API bool ldsl_plan_launch_info(const ldsl_plan *plan, uint32_t i,
 /* Runs the plan. pointers: device addresses, one per tensor of the plan, aligned as promised.
  * workspace: ldsl_plan_workspace_bytes bytes, 256-byte aligned, not shared by launches in flight.
  * stream: the device's stream (CUstream), NULL: the default one; the CPU runs in the call.
- * Allocates nothing, does not synchronise. */
+ * Allocates nothing, does not synchronise, and so may be captured in a CUDA graph: begin to capture a
+ * stream, launch on it, end. The graph keeps the pointers and the workspace, which must stay; the plan
+ * must outlive it. Prepare before capturing: that allocates and loads kernels. */
 LDSL_API enum ldsl_status ldsl_plan_launch(const ldsl_plan *plan, const uint64_t *pointers,
                                            uint32_t count, uint64_t workspace, void *stream);
 

@@ -1,6 +1,5 @@
 /* ldsl bench: how fast operators are, measured against the best copy of as many bytes in the same run. */
 #include "calls.h"
-#include "cases.h"
 #include "loaded.h"
 #include "plot.h"
 #include "verify.h"
@@ -309,34 +308,19 @@ static enum ldsl_status bench_launch(struct session *s, const struct trial *t, s
 
 /* ---- one call ---------------------------------------------------------------------------------- */
 
-/* The same call at the same widths with fewer rows, against the reference. */
-static const char *verify(struct session *s, const struct trial *model)
+enum { VERIFY_ELEMENTS = 1 << 20 };
+
+static const char *verify(struct session *s, const struct trial *t)
 {
-    struct cases cases;
-    struct trial t;
-    struct outcome outcome = {.passed = false};
-    char name[400];
-    if (!model->subject->info.ref)
+    struct outcome outcome;
+    char name[400] = "";
+    if (!t->subject->info.ref)
         return "no reference";
-    if (!cases_create(&cases, model->subject, NULL, 0, CASES_GRADIENT))
-        return "unverified";
-    cases.most_elements = 1 << 20;
-    if (trial_create(&t, model->subject)) {
-        memcpy(t.types, model->types, sizeof t.types);
-        memcpy(t.dims, model->dims, sizeof t.dims);
-        t.with = model->with;
-        if (calls_assign(s->cli, &s->options->calls, &t)) {
-            cases_shrink(&t, &cases);
-            verify_trial(&outcome, &t, STYLE_SAMPLE, 1, &s->ops, &s->references);
-        }
-        cases_describe(name, sizeof name, &t, STYLE_SAMPLE);
-        if (!outcome.passed)
-            cli_error(s->cli, "%s, %s: %s", t.subject->info.name, name, outcome.why);
-    }
-    trial_destroy(&t);
-    cases_destroy(&cases);
-    s->wrong += !outcome.passed;
-    return outcome.passed ? "verified" : "WRONG";
+    if (verify_fewer(&outcome, name, sizeof name, t, VERIFY_ELEMENTS, &s->ops, &s->references))
+        return "verified";
+    cli_error(s->cli, "%s, %s: %s", t->subject->info.name, name, outcome.why);
+    s->wrong++;
+    return "WRONG";
 }
 
 /* Measures one call. EXIT_DONE also when it is skipped, which is said. */

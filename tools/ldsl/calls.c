@@ -122,7 +122,7 @@ void call_describe_shape(char *text, size_t size, const struct trial *t)
 
 /* ---- memory ------------------------------------------------------------------------------------ */
 
-static size_t memory_bytes(void)
+size_t host_memory_bytes(void)
 {
     long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
     return pages > 0 && size > 0 ? (size_t)pages * (size_t)size : SIZE_MAX;
@@ -145,7 +145,7 @@ size_t call_tensor_bytes(const struct trial *t)
 bool call_fits(struct cli *cli, const struct operators *ops, const struct trial *t)
 {
     char shape[128];
-    if (call_tensor_bytes(t) <= memory_bytes() / 3 ||
+    if (call_tensor_bytes(t) <= host_memory_bytes() / 3 ||
         strcmp(ldsl_context_device(ops->context), "cpu") != 0)
         return true;
     call_describe_shape(shape, sizeof shape, t);

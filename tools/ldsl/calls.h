@@ -33,6 +33,8 @@ bool calls_assign(struct cli *cli, const struct calls_options *o, struct trial *
 
 /* "R=8192,D=4096" */
 void call_describe_shape(char *text, size_t size, const struct trial *t);
+/* SIZE_MAX: cannot be told. */
+size_t host_memory_bytes(void);
 /* Bytes of all tensors of the trial. */
 size_t call_tensor_bytes(const struct trial *t);
 /* Whether they fit this machine's memory; says so if they do not and the device is the host. */

@@ -64,6 +64,7 @@ struct trial {
     char fewer[64];    /* where `with` is what is left of a longer one */
     unsigned layout;   /* enum layout, or-ed */
     bool once;         /* no second run to compare with: references */
+    bool graph;        /* run from a captured graph too, twice; on a device that has graphs */
     struct trial_param *params;
 };
 
@@ -88,8 +89,9 @@ bool trial_sample_scalar(struct trial *t, uint32_t param, uint64_t seed);
 enum ldsl_status trial_prepare(ldsl_plan **out, const struct trial *t, ldsl_library *library);
 
 /* Runs the trial on a device: guard bands around every buffer, results and workspace poisoned
- * beforehand, all of it twice. LDSL_OK with *wrong empty: the results are in params[].after. LDSL_OK with a text: the
- * operator wrote where it may not, or the second run gave other bits. Else the library's status. */
+ * beforehand, all of it twice. LDSL_OK with *wrong empty: the results are in params[].after. LDSL_OK
+ * with a text: the operator wrote where it may not, or another run gave other bits. Else the library's
+ * status. */
 enum ldsl_status trial_run(struct trial *t, ldsl_context *ctx, ldsl_library *library,
                            struct tensor_error *wrong);
 

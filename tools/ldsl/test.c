@@ -1,30 +1,21 @@
 /* ldsl test: operators against their f64 references, gradients against finite differences. */
-#include "cases.h"
-#include "command.h"
-#include "gradient.h"
-#include "verify.h"
-#include "words.h"
+#include "test.h"
 
-#include <stdio.h>
+#include "cases.h"
+
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-
-struct options {
-    struct device_options device;
-    struct words ops;    /* none: all that have a reference */
-    const char *only;    /* --case: substring of the case's description */
-    const char *with;    /* --with: schedule values for every case */
-    unsigned long cases; /* --cases: at most so many an operator; 0: all */
-    uint64_t seed;
-    bool verbose;
-};
 
 /* clang-format off */
 static const struct argp_option options[] = {
     {"case", 'k', "TEXT", 0, "Only cases whose description contains TEXT", 0},
     {"cases", 'n', "N", 0, "At most N cases of each operator, spread over all of them", 0},
+    {"dtype", 't', "TYPE", 0, "Element type of model-sized calls (default: bf16 and f32)", 0},
+    {"graph", 'G', 0, 0,
+     "On a GPU: also capture each case as a graph, replay that twice, compare in every bit", 0},
+    {"large", 'L', 0, 0, "Model-sized calls instead of edge cases: every bench clause", 0},
     {"seed", 's', "N", 0, "Seed of the random inputs (default 1)", 0},
+    {"shape", 'S', "R=N,D=N", 0, "A model-sized call of these dims instead; may be repeated", 0},
     {"verbose", 'v', 0, 0, "Print every case", 0},
     {"with", 'w', "NAME=N,...", 0,
      "Schedule values for every case; on a GPU the default is to try many", 0},
@@ -43,10 +34,19 @@ static error_t parse_number(unsigned long *number, const char *arg, struct argp_
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
-    struct options *o = state->input;
+    struct test_options *o = state->input;
     unsigned long number = 0;
     switch (key) {
     case ARGP_KEY_INIT: o->seed = 1; return 0;
+    case 'G': o->graph = true; return 0;
+    case 'L': o->large = true; return 0;
+    case 'S':
+        if (o->calls.shape_count == CALLS_SHAPES)
+            argp_error(state, "more than %d shapes", CALLS_SHAPES);
+        else
+            o->calls.shapes[o->calls.shape_count++] = arg;
+        return 0;
+    case 't': o->calls.dtype = arg; return 0;
     case 'k': o->only = arg; return 0;
     case 'n': return parse_number(&o->cases, arg, state);
     case 's':
@@ -62,13 +62,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 /* ---- one run of the command -------------------------------------------------------------------- */
 
-/* What the contexts' sink is: silent while cases are tried that an operator may refuse. */
-struct ear {
-    struct cli *cli;
-    bool muted;
-    char text[512], place[256]; /* of the last error that has a place; "FILE:LINE: " */
-};
-
 static void hear(void *user, const struct ldsl_diag *diag)
 {
     struct ear *ear = user;
@@ -80,26 +73,8 @@ static void hear(void *user, const struct ldsl_diag *diag)
         ear->cli->sink.report(ear->cli->sink.user, diag);
 }
 
-struct session {
-    struct cli *cli;
-    const struct options *options;
-    struct ear ear;
-    struct operators ops; /* on the device under test */
-    struct references references;
-    json_t *rows;
-    unsigned failed_ops;
-};
-
-/* What came of one operator. */
-struct tally {
-    const char *op;
-    unsigned passed, failed, refused;
-    double worst; /* error / allowed */
-    struct timespec start;
-};
-
-static void row(struct session *s, struct tally *tally, const char *name, bool passed, double error,
-                double allowed, const char *why)
+void test_row(struct test_session *s, struct test_tally *tally, const char *name, bool passed,
+              double error, double allowed, const char *why)
 {
     tally->passed += passed;
     tally->failed += !passed;
@@ -125,7 +100,7 @@ static void row(struct session *s, struct tally *tally, const char *name, bool p
 /* ---- values ------------------------------------------------------------------------------------ */
 
 /* Whether the operator takes these sizes: `require` may refuse some. */
-static bool is_accepted(struct session *s, const struct trial *t, enum ldsl_status *status)
+static bool is_accepted(struct test_session *s, const struct trial *t, enum ldsl_status *status)
 {
     ldsl_plan *plan = NULL;
     s->ear.muted = true;
@@ -153,7 +128,7 @@ static void drop_value(struct trial *t)
 
 /* If parts are refused (no launch of these sizes has any), or schedule values (the kernel lists others,
  * the GPU has no such block), leaves them to the compiler, one by one. */
-static bool without_choices(struct session *s, struct trial *t, enum ldsl_status *status)
+static bool without_choices(struct test_session *s, struct trial *t, enum ldsl_status *status)
 {
     bool fine = false;
     if (t->parts && is_refused(*status)) {
@@ -168,7 +143,7 @@ static bool without_choices(struct session *s, struct trial *t, enum ldsl_status
 }
 
 /* If the sizes are refused, tries each dim as 1, as each other dim, and as one more than it. */
-static bool make_acceptable(struct session *s, struct trial *t, enum ldsl_status *status)
+bool test_make_acceptable(struct test_session *s, struct trial *t, enum ldsl_status *status)
 {
     if (is_accepted(s, t, status) || without_choices(s, t, status))
         return true;
@@ -186,12 +161,13 @@ static bool make_acceptable(struct session *s, struct trial *t, enum ldsl_status
     return false;
 }
 
-static void run_case(struct session *s, struct tally *tally, struct trial *t, enum style style)
+static void run_case(struct test_session *s, struct test_tally *tally, struct trial *t,
+                     enum style style)
 {
     char name[400];
     struct outcome outcome = {.passed = false};
     enum ldsl_status status;
-    bool good = make_acceptable(s, t, &status);
+    bool good = test_make_acceptable(s, t, &status);
     cases_describe(name, sizeof name, t, style);
     if (s->options->only && !strstr(name, s->options->only))
         return;
@@ -205,13 +181,13 @@ static void run_case(struct session *s, struct tally *tally, struct trial *t, en
     s->ear.muted = true; /* failures become rows */
     if (good)
         verify_trial(&outcome, t, style, s->options->seed, &s->ops, &s->references);
-    row(s, tally, name, outcome.passed, outcome.error, outcome.allowed,
-        good ? outcome.why : ldsl_last_error());
+    test_row(s, tally, name, outcome.passed, outcome.error, outcome.allowed,
+             good ? outcome.why : ldsl_last_error());
     s->ear.muted = false;
 }
 
 /* What the operator's kernels are tiled by at ordinary sizes, and whether they have part axes. */
-static unsigned learn(struct session *s, const struct subject *subject, int64_t *tiles,
+static unsigned learn(struct test_session *s, const struct subject *subject, int64_t *tiles,
                       unsigned *tile_count, unsigned capacity)
 {
     struct cases none;
@@ -225,7 +201,7 @@ static unsigned learn(struct session *s, const struct subject *subject, int64_t 
     if (trial_create(&t, subject)) {
         cases_ordinary(&t, &none);
         s->ear.muted = true;
-        if (make_acceptable(s, &t, &status) && !trial_prepare(&plan, &t, s->ops.library))
+        if (test_make_acceptable(s, &t, &status) && !trial_prepare(&plan, &t, s->ops.library))
             for (uint32_t i = 0; i < ldsl_plan_launch_count(plan); i++)
                 cases_learn_tiles(tiles, tile_count, capacity, ldsl_plan_launch_variant(plan, i));
         ldsl_plan_destroy(plan);
@@ -238,7 +214,8 @@ static unsigned learn(struct session *s, const struct subject *subject, int64_t 
     return flags;
 }
 
-static void test_values(struct session *s, struct tally *tally, const struct subject *subject)
+static void test_values(struct test_session *s, struct test_tally *tally,
+                        const struct subject *subject)
 {
     int64_t tiles[3];
     unsigned tile_count;
@@ -250,7 +227,8 @@ static void test_values(struct session *s, struct tally *tally, const struct sub
         flags |= CASES_SMALL;
     struct cases cases;
     if (!cases_create(&cases, subject, tiles, tile_count, flags)) {
-        row(s, tally, "making the cases", false, 0, 0, "out of memory, or too many parameters");
+        test_row(s, tally, "making the cases", false, 0, 0,
+                 "out of memory, or too many parameters");
         return;
     }
     size_t step = 1;
@@ -262,6 +240,7 @@ static void test_values(struct session *s, struct tally *tally, const struct sub
         if (!trial_create(&t, subject))
             break;
         cases_apply(&t, &style, &cases, i);
+        t.graph = s->options->graph;
         if (s->options->with)
             t.with = s->options->with;
         run_case(s, tally, &t, style);
@@ -269,75 +248,24 @@ static void test_values(struct session *s, struct tally *tally, const struct sub
     }
     cases_destroy(&cases);
     if (!tally->passed && !tally->failed && !s->options->only)
-        row(s, tally, "any sizes", false, 0, 0, ldsl_last_error());
-}
-
-/* ---- gradients --------------------------------------------------------------------------------- */
-
-struct gradient_name {
-    struct session *session;
-    struct tally *tally;
-    const char *name;
-};
-
-static void report_gradient(void *user, const struct gradient_row *g)
-{
-    struct gradient_name *n = user;
-    char name[460], why[128];
-    snprintf(name, sizeof name, "gradient of %s: %s", g->input, n->name);
-    snprintf(why, sizeof why, "differs from finite differences by %.3g, allowed %.3g", g->error,
-             g->allowed);
-    row(n->session, n->tally, name, g->passed, g->error, g->allowed, why);
-}
-
-static void run_gradient(struct session *s, struct tally *tally, struct trial *t)
-{
-    char name[400];
-    enum ldsl_status status;
-    struct tensor_error error = {.text = ""};
-    bool good = make_acceptable(s, t, &status);
-    cases_describe(name, sizeof name, t, STYLE_SAMPLE);
-    if (!good || (s->options->only && !strstr("gradient", s->options->only) &&
-                  !strstr(name, s->options->only)))
-        return;
-    cli_progress(s->cli, "%s: gradient, %s", tally->op, name);
-    struct gradient_name user = {.session = s, .tally = tally, .name = name};
-    s->ear.muted = true;
-    if (!trial_fill(t, STYLE_SAMPLE, s->options->seed, &error) ||
-        !gradient_check(&s->references, t, report_gradient, &user, &error))
-        row(s, tally, name, false, 0, 0, error.text);
-    s->ear.muted = false;
-}
-
-static void test_gradient(struct session *s, struct tally *tally, const struct subject *subject)
-{
-    struct cases cases;
-    if (!cases_create(&cases, subject, NULL, 0, CASES_GRADIENT))
-        return;
-    for (size_t i = 0; i < cases.cover.count; i++) {
-        struct trial t;
-        enum style style;
-        if (!trial_create(&t, subject))
-            break;
-        for (uint32_t g = 0; g < subject->generic_count; g++)
-            for (uint32_t k = 0; k < subject->generics[g].count; k++)
-                if (subject->generics[g].dtypes[k] == LDSL_F32)
-                    t.types[g] = LDSL_F32; /* inputs that f32 can hold; computed in f64 */
-        cases_apply(&t, &style, &cases, i);
-        run_gradient(s, tally, &t);
-        trial_destroy(&t);
-    }
-    cases_destroy(&cases);
+        test_row(s, tally, "any sizes", false, 0, 0, ldsl_last_error());
 }
 
 /* ---- operators --------------------------------------------------------------------------------- */
 
-static void print_tally(const struct session *s, const struct tally *tally)
+void test_begin(struct test_tally *tally, const char *op)
+{
+    *tally = (struct test_tally){.op = op};
+    clock_gettime(CLOCK_MONOTONIC, &tally->start);
+}
+
+void test_end(struct test_session *s, const struct test_tally *tally)
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     double seconds = (double)(now.tv_sec - tally->start.tv_sec) +
                      1e-9 * (double)(now.tv_nsec - tally->start.tv_nsec);
+    s->failed_ops += tally->failed != 0;
     cli_progress(s->cli, NULL);
     if (s->cli->json_path && strcmp(s->cli->json_path, "-") == 0)
         return;
@@ -347,24 +275,24 @@ static void print_tally(const struct session *s, const struct tally *tally)
     fflush(stdout);
 }
 
-static void test_op(struct session *s, const char *op)
+static void test_op(struct test_session *s, const char *op)
 {
-    struct tally tally = {.op = op};
+    struct test_tally tally;
     struct subject subject;
-    clock_gettime(CLOCK_MONOTONIC, &tally.start);
+    test_begin(&tally, op);
     if (!subject_create(&subject, s->ops.library, op)) {
-        row(s, &tally, "its declaration", false, 0, 0, "more parameters than the test can hold");
+        test_row(s, &tally, "its declaration", false, 0, 0,
+                 "more parameters than the test can hold");
     } else {
         test_values(s, &tally, &subject);
         if (subject.info.grad)
             test_gradient(s, &tally, &subject);
     }
-    print_tally(s, &tally);
-    s->failed_ops += tally.failed != 0;
+    test_end(s, &tally);
     subject_destroy(&subject);
 }
 
-static int test_named(struct session *s)
+static int test_named(struct test_session *s)
 {
     for (unsigned i = 0; i < s->options->ops.count; i++) {
         ldsl_op_info info;
@@ -380,7 +308,7 @@ static int test_named(struct session *s)
     return EXIT_DONE;
 }
 
-static int test_all(struct session *s)
+static int test_all(struct test_session *s)
 {
     unsigned tested = 0;
     for (uint32_t i = 0; i < ldsl_library_op_count(s->ops.library); i++) {
@@ -394,7 +322,7 @@ static int test_all(struct session *s)
     return tested ? EXIT_DONE : cli_error(s->cli, "no operator has a reference to test against");
 }
 
-static int open_session(struct session *s)
+static int open_session(struct test_session *s)
 {
     const struct device_options *device = &s->options->device;
     struct ldsl_sink sink = {.report = hear, .user = &s->ear};
@@ -417,13 +345,28 @@ static int open_session(struct session *s)
     return cli_failed(s->cli, status, before, "loading the operators");
 }
 
+/* Other devices have no graphs. */
+static int check_graphs(const struct test_session *s, bool models)
+{
+    const char *device = ldsl_context_device(s->ops.context);
+    if (models)
+        return cli_usage(s->cli, "--graph is for edge cases, not for model-sized calls");
+    if (strncmp(device, "cuda", 4) == 0)
+        return EXIT_DONE;
+    return cli_error_help(s->cli, "name one with --device cuda",
+                          "--graph needs a GPU: device '%s' has no graphs", device);
+}
+
 static int run(struct cli *cli, void *user)
 {
-    struct options *o = user;
-    struct session s = {.cli = cli, .options = o, .ear = {.cli = cli}, .rows = json_array()};
+    struct test_options *o = user;
+    struct test_session s = {.cli = cli, .options = o, .ear = {.cli = cli}, .rows = json_array()};
     int status = open_session(&s);
+    bool models = o->large || o->calls.shape_count || o->calls.dtype;
+    if (!status && o->graph)
+        status = check_graphs(&s, models);
     if (!status)
-        status = o->ops.count ? test_named(&s) : test_all(&s);
+        status = models ? test_models(&s) : o->ops.count ? test_named(&s) : test_all(&s);
     if (!status && cli->json_path) {
         json_incref(s.rows);
         if (!cli_write_json(cli, ldsl_context_device(s.ops.context), s.rows))
@@ -442,19 +385,24 @@ static int run(struct cli *cli, void *user)
 const struct command command_test = {
     .name = "test",
     .summary = "test operators against their references",
-    .args = "[OP...]",
+    .args = "[OP...] [NAME=VALUE...]",
     .doc = "Runs each operator that names a reference (all of them, or those given) on edge shapes, dtypes, "
            "options and layouts, and compares with the f64 reference within the tolerance that "
            "docs/testing.md derives. Results are poisoned beforehand, buffers stand between guard bands, "
            "and a second run must give the same bits. Gradient operators are compared with finite "
-           "differences of the forward's reference. Exit status 1 if anything failed.",
+           "differences of the forward's reference. With --large or --shape model-sized calls are run instead, and "
+           "compared whole or, where results are by rows, in some rows; NAME=VALUE then sets parameters as for "
+           "'ldsl bench'. Exit status 1 if anything failed.",
     .example = "ldsl test\n"
                "ldsl test rms_norm -v\n"
                "# one failing case again\n"
-               "ldsl test rms_norm --case 'T=bf16 W=f32 casting=gemma'\n",
+               "ldsl test rms_norm --case 'T=bf16 W=f32 casting=gemma'\n"
+               "# model-sized; and a tensor of more than 2^31 elements\n"
+               "ldsl test --device cuda --large\n"
+               "ldsl test rms_norm --device cuda --shape R=65600,D=32768 --dtype bf16\n",
     .options = options,
     .parse = parse,
-    .options_bytes = sizeof(struct options),
+    .options_bytes = sizeof(struct test_options),
     .run = run,
     .takes_ops = true,
     .takes_device = true,

@@ -1,6 +1,7 @@
 /* Running a trial on a device, and watching what it touches. */
 #include "subject.h"
 
+#include <ldsl/tune.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +10,8 @@ enum {
     GUARD_BYTES = 512,   /* before and after every buffer's content */
     GUARD_FILL = 0xa5,   /* guard bands, and gaps between rows */
     POISON_FLOAT = 0xff, /* a NaN in every format */
-    POISON_INTEGER = 0xa7
+    POISON_INTEGER = 0xa7,
+    REPLAYS = 2
 };
 
 /* ---- arguments ---------------------------------------------------------------------------- */
@@ -97,10 +99,11 @@ struct placed {
     struct trial_param *value;
     const char *name;
     ldsl_buffer *buffer;
-    size_t base, bytes;    /* where its first element stands; size of the buffer */
-    unsigned char *image;  /* what is uploaded */
-    unsigned char *result; /* what came back */
-    bool differs;          /* a second run gave other bits */
+    size_t base, bytes;               /* where its first element stands; size of the buffer */
+    unsigned char *image;             /* what is uploaded */
+    unsigned char *result;            /* what came back */
+    bool differs;                     /* a second run gave other bits */
+    unsigned char *replayed[REPLAYS]; /* what came back after each replay of a graph */
 };
 
 /* Calls visit for every row of the tensor: its byte offset in the buffer, its byte offset in dense
@@ -175,6 +178,8 @@ static void unplace(struct placed *p)
     ldsl_buffer_destroy(p->buffer);
     free(p->image);
     free(p->result);
+    for (int i = 0; i < REPLAYS; i++)
+        free(p->replayed[i]);
 }
 
 /* ---- running ------------------------------------------------------------------------------ */
@@ -188,6 +193,7 @@ struct run {
     ldsl_buffer *workspace;
     size_t workspace_bytes;
     unsigned char *workspace_image; /* with its guard bands */
+    unsigned replays;               /* begun */
 };
 
 static enum ldsl_status place_all(struct run *run, struct trial *t)
@@ -212,8 +218,8 @@ static enum ldsl_status place_all(struct run *run, struct trial *t)
     return status;
 }
 
-/* Fresh inputs, poisoned outputs and workspace; launch; everything back. */
-static enum ldsl_status launch(struct run *run)
+/* Fresh inputs, poisoned outputs and workspace. */
+static enum ldsl_status prepare_memory(struct run *run)
 {
     size_t workspace_bytes = run->workspace_bytes + 2 * GUARD_BYTES;
     memset(run->workspace_image, POISON_FLOAT, workspace_bytes);
@@ -222,9 +228,23 @@ static enum ldsl_status launch(struct run *run)
     for (uint32_t i = 0; !status && i < run->count; i++)
         status = ldsl_buffer_upload(run->tensors[i].buffer, 0, run->tensors[i].image,
                                     run->tensors[i].bytes);
+    return status;
+}
+
+static enum ldsl_status launch_on(void *user, void *stream)
+{
+    const struct run *run = user;
+    return ldsl_plan_launch(run->plan, run->pointers, run->count,
+                            ldsl_buffer_address(run->workspace) + GUARD_BYTES, stream);
+}
+
+/* Launch; everything back. */
+static enum ldsl_status launch(struct run *run)
+{
+    size_t workspace_bytes = run->workspace_bytes + 2 * GUARD_BYTES;
+    enum ldsl_status status = prepare_memory(run);
     if (!status)
-        status = ldsl_plan_launch(run->plan, run->pointers, run->count,
-                                  ldsl_buffer_address(run->workspace) + GUARD_BYTES, NULL);
+        status = launch_on(run, NULL);
     if (!status)
         status = ldsl_stream_synchronize(run->ctx, NULL);
     for (uint32_t i = 0; !status && i < run->count; i++)
@@ -267,11 +287,60 @@ static void check_repeat(struct placed *p, struct tensor_error *wrong)
         tensor_fail(wrong, "a second run gave other bits in '%s'", p->name);
 }
 
-static enum ldsl_status run_plan(struct run *run, bool once, struct tensor_error *wrong)
+/* ---- graphs ------------------------------------------------------------------------------- */
+
+static enum ldsl_status keep_replay(struct run *run, unsigned number)
 {
-    enum ldsl_status status = launch(run);
+    enum ldsl_status status = LDSL_OK;
+    for (uint32_t i = 0; !status && i < run->count; i++) {
+        struct placed *p = &run->tensors[i];
+        p->replayed[number] = malloc(p->bytes);
+        status = p->replayed[number]
+                     ? ldsl_buffer_download(p->buffer, 0, p->replayed[number], p->bytes)
+                     : LDSL_NOMEM;
+    }
+    return status;
+}
+
+/* Ahead of each replay: what the one before gave is kept. */
+static enum ldsl_status before_replay(void *user, void *stream)
+{
+    struct run *run = user;
+    enum ldsl_status status = run->replays ? keep_replay(run, run->replays - 1) : LDSL_OK;
+    (void)stream;
+    run->replays++;
+    return status ? status : prepare_memory(run);
+}
+
+/* The plan's very first launch is the captured one: what it still had to load would show. */
+static enum ldsl_status replay(struct run *run)
+{
+    double seconds[REPLAYS];
+    enum ldsl_status status =
+        ldsl_device_time(run->ctx, before_replay, launch_on, run, seconds, REPLAYS);
+    return status ? status : keep_replay(run, REPLAYS - 1);
+}
+
+/* The plain run has just come back. */
+static void check_replays(const struct placed *p, struct tensor_error *wrong)
+{
+    for (int i = 0; i < REPLAYS && !*wrong->text; i++)
+        if (memcmp(p->replayed[i], p->result, p->bytes) != 0)
+            tensor_fail(wrong, "replay %d of a captured graph gave other bits in '%s'", i + 1,
+                        p->name);
+}
+
+/* ---- the whole ---------------------------------------------------------------------------- */
+
+static enum ldsl_status run_plan(struct run *run, const struct trial *t, struct tensor_error *wrong)
+{
+    enum ldsl_status status = t->graph ? replay(run) : LDSL_OK;
+    if (!status)
+        status = launch(run);
     if (status)
         return status;
+    for (uint32_t i = 0; t->graph && i < run->count; i++)
+        check_replays(&run->tensors[i], wrong);
     for (uint32_t i = 0; i < run->count; i++) {
         struct placed *p = &run->tensors[i];
         if (p->info.is_written)
@@ -279,7 +348,7 @@ static enum ldsl_status run_plan(struct run *run, bool once, struct tensor_error
         check_bands(p, wrong);
     }
     check_workspace(run, wrong);
-    if (once)
+    if (t->once)
         return LDSL_OK;
     status = launch(run);
     for (uint32_t i = 0; !status && i < run->count; i++)
@@ -296,7 +365,7 @@ enum ldsl_status trial_run(struct trial *t, ldsl_context *ctx, ldsl_library *lib
     if (!status)
         status = place_all(&run, t);
     if (!status)
-        status = run_plan(&run, t->once, wrong);
+        status = run_plan(&run, t, wrong);
     for (uint32_t i = 0; run.tensors && i < run.count; i++)
         unplace(&run.tensors[i]);
     free(run.tensors);

@@ -1,6 +1,5 @@
 #include "tune_work.h"
 
-#include "cases.h"
 #include "loaded.h"
 #include "recorded.h"
 #include "verify.h"
@@ -263,37 +262,21 @@ static bool open_references(struct child *c)
     return c->has_references;
 }
 
-/* The same call at the same widths with fewer rows, against the reference. */
-static void verify(struct child *c, const char *with, struct outcome *outcome)
-{
-    struct cases cases;
-    struct trial t;
-    if (!cases_create(&cases, c->trial->subject, NULL, 0, CASES_GRADIENT))
-        return;
-    cases.most_elements = VERIFY_ELEMENTS;
-    if (trial_create(&t, c->trial->subject)) {
-        memcpy(t.types, c->trial->types, sizeof t.types);
-        memcpy(t.dims, c->trial->dims, sizeof t.dims);
-        t.with = *with ? with : NULL;
-        if (calls_assign(c->cli, c->work->calls, &t)) {
-            cases_shrink(&t, &cases);
-            verify_trial(outcome, &t, STYLE_SAMPLE, 1, &c->ops, &c->references);
-        }
-    }
-    trial_destroy(&t);
-    cases_destroy(&cases);
-}
-
 static void serve_verify(struct child *c, const json_t *request)
 {
-    struct outcome outcome = {.why = "it could not be tried"};
-    if (!c->trial->subject->info.ref)
-        outcome = (struct outcome){.passed = true, .why = "there is no reference"};
-    else if (!open_references(c))
+    struct outcome outcome = {.passed = true, .why = "there is no reference"};
+    struct trial model = *c->trial;
+    const char *with = json_string_value(json_object_get(request, "with"));
+    char name[400];
+    model.with = *with ? with : NULL;
+    if (model.subject->info.ref && open_references(c)) {
+        (void)verify_fewer(&outcome, name, sizeof name, &model, VERIFY_ELEMENTS, &c->ops,
+                           &c->references);
+    } else if (model.subject->info.ref) {
+        outcome.passed = false;
         snprintf(outcome.why, sizeof outcome.why, "the references do not open: %s",
                  ldsl_last_error());
-    else
-        verify(c, json_string_value(json_object_get(request, "with")), &outcome);
+    }
     if (ldsl_stream_synchronize(c->ops.context, NULL) == LDSL_DEVICE)
         answer_lost(c, outcome.why);
     else

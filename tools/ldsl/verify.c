@@ -1,5 +1,7 @@
 #include "verify.h"
 
+#include "cases.h"
+
 #include <string.h>
 
 static void fail(struct outcome *out, const char *why)
@@ -13,7 +15,7 @@ static bool is_closer(const struct verdict *a, const struct outcome *b)
     return !a->passed || a->error * b->allowed >= b->error * a->allowed;
 }
 
-static void compare(struct outcome *out, const struct trial *t, struct answers *answers)
+void verify_results(struct outcome *out, const struct trial *t, struct answers *answers)
 {
     *out = (struct outcome){.passed = true};
     for (uint32_t i = 0; out->passed && i < t->subject->info.param_count; i++) {
@@ -51,6 +53,31 @@ void verify_trial(struct outcome *out, struct trial *t, enum style style, uint64
     else if (!answers_create(&answers, references, t, &error))
         fail(out, error.text);
     else
-        compare(out, t, &answers);
+        verify_results(out, t, &answers);
     answers_destroy(&answers);
+}
+
+bool verify_fewer(struct outcome *out, char *name, size_t size, const struct trial *model,
+                  size_t most_elements, const struct operators *ops,
+                  const struct references *references)
+{
+    struct cases cases;
+    struct trial t;
+    *out = (struct outcome){.why = "out of memory"};
+    if (!cases_create(&cases, model->subject, NULL, 0, CASES_GRADIENT))
+        return false;
+    cases.most_elements = most_elements;
+    bool made = trial_create(&t, model->subject);
+    if (made) {
+        memcpy(t.types, model->types, sizeof t.types);
+        memcpy(t.dims, model->dims, sizeof t.dims);
+        memcpy(t.params, model->params, model->subject->info.param_count * sizeof *t.params);
+        t.with = model->with;
+        cases_shrink(&t, &cases);
+        verify_trial(out, &t, STYLE_SAMPLE, 1, ops, references);
+        cases_describe(name, size, &t, STYLE_SAMPLE);
+    }
+    trial_destroy(&t);
+    cases_destroy(&cases);
+    return out->passed;
 }

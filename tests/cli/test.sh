@@ -1,0 +1,76 @@
+#!/usr/bin/env bash
+# ldsl test: model-sized calls, and what it says of options that do not fit.
+# shellcheck source=tests/cli/support.sh
+. "$(dirname "$0")/support.sh"
+
+# wrong in one row only: the last, which must be among those that are looked at
+cat >rows.ldsl <<'LDSL'
+kernel scale(x: tensor<f32>[R, D], y: out tensor<f32>[R, D])
+{
+  grid r in 0 .. R;
+  axis c in 0 .. D tile 64;
+  let wrong = r == 60000 ? 1.0 : 0.0;
+  sweep c { y[r, c] = 2.0 * x[r, c] + wrong; }
+}
+
+op scaled(x: tensor<f32>[R, D]) -> (y: tensor<f32>[R, D])
+  ref scaled_ref;
+  bench { R = 1000, D = 64 };
+  bench { R = 60000, D = 128 };
+{
+  launch scale(x, y);
+}
+
+kernel scale_ref(x: tensor<f64>[R, D], y: out tensor<f64>[R, D]) {
+  grid r in 0 .. R;
+  axis c in 0 .. D tile 64;
+  sweep c { y[r, c] = 2.0 * x[r, c]; }
+}
+
+op scaled_ref(x: tensor<f64>[R, D]) -> (y: tensor<f64>[R, D]) {
+  launch scale_ref(x, y);
+}
+
+kernel columns(x: tensor<f32>[R, D], s: out tensor<f32>[D])
+{
+  grid c in 0 .. D;
+  var sum: f64 = 0.0;
+  for r in 0 .. R { sum += f64(x[r, c]); }
+  s[c] = f32(sum);
+}
+
+op summed(x: tensor<f32>[R, D]) -> (s: tensor<f32>[D])
+  ref summed_ref;
+{
+  launch columns(x, s);
+}
+
+kernel columns_ref(x: tensor<f64>[R, D], s: out tensor<f64>[D])
+{
+  grid c in 0 .. D;
+  var sum: f64 = 0.0;
+  for r in 0 .. R { sum += x[r, c]; }
+  s[c] = sum;
+}
+
+op summed_ref(x: tensor<f64>[R, D]) -> (s: tensor<f64>[D]) {
+  launch columns_ref(x, s);
+}
+LDSL
+
+expect 0 "$ldsl" test scaled --file rows.ldsl --large --dtype f32 -v
+in_out "R=1000 D=64  error"
+in_out "R=60000 D=128 (256 of 60000 rows)"
+expect 1 "$ldsl" test scaled --file rows.ldsl --shape R=60001,D=128 --dtype f32
+in_out "(256 of 60001 rows)"
+in_out "1 failed"
+# a small call is compared whole, and so is one that is not by rows
+expect 0 "$ldsl" test summed --file rows.ldsl --shape R=1000,D=64 --shape R=50000,D=100 --dtype f32 -v
+in_out "R=1000 D=64  error"
+in_out "R=50000 D=100  error"
+
+expect 1 "$ldsl" test softmax --device cpu --graph
+in_err "--graph needs a GPU"
+expect 2 "$ldsl" test softmax --device cpu --graph --large
+expect 2 "$ldsl" test softmax --large --dtype f31
+finish
