@@ -87,6 +87,8 @@ struct lane_hooks {
     /* All threads of the block, or of the cluster, arrive; what they wrote before is seen after. */
     void (*barrier)(struct lane_emit *e);
     void (*cluster_barrier)(struct lane_emit *e);
+    /* All threads of the cluster arrive, and so have begun; says nothing about what they wrote. */
+    void (*cluster_meet)(struct lane_emit *e);
 
     /* Shared memory. rank NULL: of the own block. Vectors up to 16 bytes, naturally aligned. */
     LLVMValueRef (*shared_load)(struct lane_emit *e, LLVMTypeRef type, LLVMValueRef offset,

@@ -33,6 +33,11 @@ static LLVMValueRef stride_of(struct gen *g, const struct gpu_address *a, uint32
                 : times(g, g->strides[a->node->attr.tensor][dim], a->bytes);
 }
 
+static bool is_swept(const struct gen *g, unsigned axis)
+{
+    return g->f->axes.data[axis].kind == IR_AXIS_SWEPT;
+}
+
 static void add_dim(struct gen *g, struct gpu_address *a, uint32_t dim)
 {
     struct ir_value *subscript = a->node->operands[dim];
@@ -53,7 +58,8 @@ static void add_dim(struct gen *g, struct gpu_address *a, uint32_t dim)
     for (unsigned i = 0; f.affine && i < g->f->axes.count; i++) {
         if (!f.coefficient[i])
             continue;
-        fixed = plus(g, fixed, times(g, g->gpu->axes[i].start, f.coefficient[i]));
+        if (!is_swept(g, i))
+            fixed = plus(g, fixed, times(g, g->gpu->axes[i].start, f.coefficient[i]));
         a->step[i] = plus(g, a->step[i], times(g, stride, f.coefficient[i]));
     }
     if (fixed)
@@ -68,6 +74,17 @@ static void add_threads(struct gen *g, struct gpu_address *a)
             continue;
         LLVMValueRef x = LLVMBuildZExt(g->b, thread, g->t_i64, "");
         a->base = LLVMBuildAdd(g->b, a->base, LLVMBuildMul(g->b, x, a->step[i], ""), "");
+    }
+}
+
+/* Where the sweep is, last: the rest of the sum is the same in all rounds. */
+static void add_sweeps(struct gen *g, struct gpu_address *a)
+{
+    for (unsigned i = 0; i < g->f->axes.count; i++) {
+        if (!a->step[i] || !is_swept(g, i))
+            continue;
+        LLVMValueRef start = LLVMBuildMul(g->b, g->gpu->axes[i].start, a->step[i], "");
+        a->base = LLVMBuildAdd(g->b, a->base, start, "");
     }
 }
 
@@ -119,6 +136,7 @@ struct gpu_address gpu_address(struct gen *g, const struct ir_node *n, axis_set 
     for (uint32_t d = 0; d < t->rank; d++)
         add_dim(g, &a, d);
     add_threads(g, &a);
+    add_sweeps(g, &a);
     choose_width(g, &a);
     a.view = gpu_view_along(g->gpu->layout, axes, a.vector_axis);
     return a;

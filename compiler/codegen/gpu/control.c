@@ -108,6 +108,7 @@ static bool emit_region(struct gen *g, struct ir_block *b, struct ir_value *cons
 
 /* ---- if ---------------------------------------------------------------------------------------- */
 
+/* What is pending at the join because of this arm: nothing if it goes elsewhere. */
 static void emit_arm(struct gen *g, struct ir_node *n, uint32_t i, LLVMBasicBlockRef arm,
                      LLVMBasicBlockRef join)
 {
@@ -115,6 +116,8 @@ static void emit_arm(struct gen *g, struct ir_node *n, uint32_t i, LLVMBasicBloc
     uint32_t mark = gpu_enter(g);
     if (emit_region(g, n->regions[i], n->results))
         LLVMBuildBr(g->b, join);
+    else
+        g->gpu->pending.count = 0;
     gpu_leave(g, mark);
 }
 

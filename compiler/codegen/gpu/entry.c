@@ -140,9 +140,6 @@ static void emit_body(struct gen *g)
     gpu_overlap(g);
     gpu_block(g, g->f->body);
     LLVMPositionBuilderAtEnd(g->b, g->gpu->exit);
-    /* A block must not go while others may still write to its shared memory. */
-    if (g->gpu->schedule.cluster > 1)
-        g->gpu->hooks->cluster_barrier(&g->gpu->lane);
 }
 
 void gen_gpu(struct gen *g, struct ir_func *f, struct codegen_result *out)

@@ -239,24 +239,42 @@ void gpu_exchange_meet(struct gen *g, struct gpu_exchange **all, uint32_t count)
     g->gpu->hooks->barrier(&g->gpu->lane);
 }
 
-static bool hands_over(const struct ir_node *n)
+static bool hands_over(const struct gen *g, const struct ir_node *n)
 {
+    if (n->op == IR_OP_reduce && n->attr.to != IR_NO_AXIS && !g->f->ordered)
+        return false; /* parts are the threads' own */
     if (n->op == IR_OP_reduce || n->op == IR_OP_scan || n->op == IR_OP_extract ||
         n->op == IR_OP_relabel)
         return true;
     for (uint32_t i = 0; i < n->region_count; i++)
         for (const struct ir_node *x = n->regions[i]->first; x; x = x->next)
-            if (hands_over(x))
+            if (hands_over(g, x))
                 return true;
     return false;
 }
 
-void gpu_meet_cluster(struct gen *g, const struct ir_node *n)
+static void meet(struct gen *g)
 {
-    if (g->gpu->schedule.cluster == 1 || g->gpu->cluster_met || !hands_over(n))
+    if (g->gpu->schedule.cluster == 1 || g->gpu->cluster_met)
         return;
     g->gpu->cluster_met = true;
-    g->gpu->hooks->cluster_barrier(&g->gpu->lane);
+    g->gpu->hooks->cluster_meet(&g->gpu->lane);
+}
+
+void gpu_meet_cluster(struct gen *g, const struct ir_node *n)
+{
+    if (hands_over(g, n))
+        meet(g);
+}
+
+void gpu_meet_early(struct gen *g, const struct ir_node *n)
+{
+    if (n->block != g->f->body)
+        return;
+    while (n && !hands_over(g, n))
+        n = n->next;
+    if (n)
+        meet(g);
 }
 
 /* ---- reading ----------------------------------------------------------------------------------- */

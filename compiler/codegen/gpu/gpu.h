@@ -7,7 +7,7 @@
  *   access.c   tensors                        pressure.c ... what registers it takes
  *   address.c  where elements are             width.c    how wide an access may be
  *   shift.c    axes aligned down              control.c  structured control flow
- *   sweep.c    loops over an axis             stage.c    what rounds fetch ahead and keep
+ *   sweep.c    loops over an axis, tile.c     stage.c    what rounds fetch ahead and keep
  *   anchor.c   accesses with layouts of their own
  *   convert.c  ... values converted for them  means.c    how: registers, shuffles,
  *   bank.c     ... shared memory
@@ -82,6 +82,7 @@ struct gpu_axis {
                             of the layout's cover */
     LLVMValueRef skip;   /* i32: elements before it do not exist; NULL: none */
     uint32_t group;      /* elements exist or not in groups of so many */
+    bool by_vectors;     /* ... as this thread's vectors do */
     LLVMValueRef *tests; /* by register number along the axis: exists */
 };
 
@@ -92,7 +93,7 @@ struct gpu_turns {
 };
 
 struct gpu_stage;  /* stage.h */
-struct gpu_absent; /* sweep.c */
+struct gpu_absent; /* sweep.h */
 
 /* The loop that break and continue mean: control.c. */
 struct gpu_loop;
@@ -216,6 +217,8 @@ struct gpu_before {
 };
 struct gpu_before gpu_order_ahead(struct gen *g, struct ir_node *loop);
 void gpu_order_behind(struct gen *g, struct ir_node *loop, const struct gpu_before *before);
+/* Do accesses of a loop's body, of the same or of different rounds, need barriers between them? */
+bool gpu_has_conflict(struct gen *g, struct ir_node *loop);
 /* The same for everything in a loop's body, where a round of it begins. */
 void gpu_order_loop(struct gen *g, struct ir_node *loop);
 /* Are the subscripts of two accesses of one tensor the same? */
@@ -310,7 +313,7 @@ void gpu_relabel(struct gen *g, struct ir_node *n);                        /* mo
 void gpu_combine(struct gen *g, const struct ir_node *n, LLVMValueRef *out, LLVMValueRef *a,
                  LLVMValueRef *b);
 void gpu_sweep(struct gen *g, struct ir_node *n); /* sweep.c */
-/* Is the scalar known to be none of the tile's element numbers along the axis? sweep.c */
+/* Is the scalar known to be none of the tile's element numbers along the axis? tile.c */
 bool gpu_is_absent(const struct gen *g, const struct ir_value *scalar, uint8_t axis);
 /* Loops, in this order. Before: computes what rounds share; which values they use. */
 bool *gpu_prepare_loop(struct gen *g, struct ir_node *loop);
@@ -335,6 +338,8 @@ LLVMValueRef gpu_shared_take(struct gen *g, const struct gpu_turns *turns);
 /* Before the first node of the body that may write to another block's shared memory: waits until all
  * blocks of the cluster run. Loads that stand before it are under way meanwhile. exchange.c */
 void gpu_meet_cluster(struct gen *g, const struct ir_node *n);
+/* The same while loads of node n of the body are under way, if there is a later node that needs it. */
+void gpu_meet_early(struct gen *g, const struct ir_node *n);
 
 /* ---- schedule, layouts ------------------------------------------------------------------------ */
 

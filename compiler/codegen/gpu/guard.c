@@ -191,6 +191,7 @@ void gpu_place_axis(struct gen *g, uint8_t axis, LLVMValueRef start, LLVMValueRe
     struct gpu_axis *x = &g->gpu->axes[axis];
     x->placed = true;
     x->start = start;
+    x->by_vectors = false;
     x->group = group;
     x->first = x->end = NULL;
     if (limit && a->kind != IR_AXIS_PART)
@@ -243,6 +244,8 @@ static LLVMValueRef exists_along(struct gen *g, const struct gpu_view *view, uin
         return NULL;
     uint32_t r = gpu_view_digit(view, i, axis);
     uint32_t group = l->vector > 1 && !x->skip ? (uint32_t)gcd(l->vector, x->group) : 1;
+    if (x->by_vectors)
+        group = l->vector;
     r -= r % group;
     if (x->tests[r])
         return x->tests[r];

@@ -184,15 +184,20 @@ void gpu_order_behind(struct gen *g, struct ir_node *loop, const struct gpu_befo
         vec_push(&g->s->module, &g->gpu->pending, all.nodes.data[i]);
 }
 
-/* The end of a round meets the beginning of the next one. */
-void gpu_order_loop(struct gen *g, struct ir_node *loop)
+bool gpu_has_conflict(struct gen *g, struct ir_node *loop)
 {
     struct accesses all = {0};
     collect(g, loop->regions[0], &all);
     for (uint32_t i = 0; i < all.nodes.count; i++)
         for (uint32_t k = 0; k <= i; k++)
-            if (conflict(g, all.nodes.data[i], all.nodes.data[k])) {
-                gpu_barrier(g);
-                return;
-            }
+            if (conflict(g, all.nodes.data[i], all.nodes.data[k]))
+                return true;
+    return false;
+}
+
+/* The end of a round meets the beginning of the next one. */
+void gpu_order_loop(struct gen *g, struct ir_node *loop)
+{
+    if (gpu_has_conflict(g, loop))
+        gpu_barrier(g);
 }

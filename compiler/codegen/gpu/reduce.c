@@ -224,9 +224,53 @@ static struct gpu_item join_parts(struct gen *g, struct gpu_reduction *r, uint32
     return gpu_item_join(g, r->node, &a, &b);
 }
 
+enum { MANY_PARTS = 16 };
+
+/* Many parts for one result: each lane reads some of them, and lanes hand on what they have. */
+static bool can_share(const struct gen *g, const struct gpu_reduction *r)
+{
+    const struct gpu_exchange *x = r->exchange;
+    return x->parts >= MANY_PARTS && x->groups == 1 && r->to.count == 1 &&
+           r->node->attr.kind != IR_KIND_COMBINER && is_power_of_two(g->target->facts.lanes);
+}
+
+static struct gpu_item read_shared_part(struct gen *g, struct gpu_reduction *r, LLVMValueRef part,
+                                        bool surely)
+{
+    LLVMValueRef words[GPU_MAX_OPERANDS * GPU_ITEM_WORDS], none = gen_int(g, g->t_i32, 0);
+    LLVMValueRef all = gen_int(g, g->t_i32, r->exchange->parts), test = NULL;
+    if (!surely) {
+        test = LLVMBuildICmp(g->b, LLVMIntULT, part, all, "");
+        part = LLVMBuildSelect(g->b, test, part, none, "");
+    }
+    gpu_exchange_read(g, r->exchange, part, words);
+    struct gpu_item x = gpu_item_from_words(g, r->node, false, words + r->first_word);
+    return gpu_item_if(g, r->node, &x, test);
+}
+
+static struct gpu_item share_parts(struct gen *g, struct gpu_reduction *r)
+{
+    uint32_t parts = r->exchange->parts, lanes = g->target->facts.lanes;
+    if (is_power_of_two(parts) && parts < lanes)
+        lanes = parts;
+    LLVMValueRef own = LLVMBuildAnd(g->b, g->gpu->lane_id, gen_int(g, g->t_i32, lanes - 1), "");
+    struct gpu_item sum = {.any = NULL};
+    for (uint32_t from = 0; from < parts; from += lanes) {
+        LLVMValueRef part = LLVMBuildAdd(g->b, own, gen_int(g, g->t_i32, from), "");
+        struct gpu_item x = read_shared_part(g, r, part, from + lanes <= parts);
+        sum = from ? gpu_item_join(g, r->node, &sum, &x) : x;
+    }
+    struct gpu_digit digit = {.source = GPU_LANE, .divisor = 1, .count = lanes};
+    return gpu_reduce_lanes(g, r, &sum, &digit);
+}
+
 static void read_parts(struct gen *g, struct gpu_reduction *r)
 {
     uint32_t at = r->first_word;
+    if (r->exchange && can_share(g, r)) {
+        r->items[0] = share_parts(g, r);
+        return;
+    }
     for (uint32_t k = 0; r->exchange && k < r->to.count; k++) {
         uint32_t words = words_of(r, k);
         r->items[k] = join_parts(g, r, k, at, 0, r->exchange->parts);

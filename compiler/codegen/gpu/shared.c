@@ -10,7 +10,8 @@
  *
  * Whoever writes in round n + 2 has passed the barrier of round n + 1, which no thread passes before
  * all have reached it, having read what they wanted of round n. For a cluster this holds with its
- * barrier and the memory of all its blocks.
+ * barrier and the memory of all its blocks. After the barrier of its last exchange nobody writes to a
+ * block, so that it may end before the others do.
  *
  * Turns are counted by exchange, not by round of some loop: one under a condition, after a `continue`
  * or in a loop entered many times takes part in the alternation only when it happens, and between two

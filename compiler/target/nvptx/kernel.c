@@ -142,6 +142,14 @@ void nvptx_cluster_barrier(struct lane_emit *e)
               "barrier.cluster.arrive.aligned;\n\tbarrier.cluster.wait.aligned;", "", NULL, 0);
 }
 
+/* A release would wait for everything that the block has under way. */
+void nvptx_cluster_meet(struct lane_emit *e)
+{
+    nvptx_asm(e, NVPTX_MEETING, NULL,
+              "barrier.cluster.arrive.relaxed.aligned;\n\tbarrier.cluster.wait.aligned;", "", NULL,
+              0);
+}
+
 /* ---- kernels after and before this one --------------------------------------------------------- */
 
 void nvptx_release_dependents(struct lane_emit *e)

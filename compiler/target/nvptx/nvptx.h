@@ -65,6 +65,7 @@ LLVMValueRef nvptx_shuffle_up(struct lane_emit *e, LLVMValueRef word, uint32_t d
 LLVMValueRef nvptx_shuffle_from(struct lane_emit *e, LLVMValueRef word, LLVMValueRef lane);
 void nvptx_barrier(struct lane_emit *e);
 void nvptx_cluster_barrier(struct lane_emit *e);
+void nvptx_cluster_meet(struct lane_emit *e);
 void nvptx_release_dependents(struct lane_emit *e);
 void nvptx_await_dependencies(struct lane_emit *e);
 void nvptx_check(struct lane_emit *e, LLVMValueRef test, const char *text);

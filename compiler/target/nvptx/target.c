@@ -119,6 +119,7 @@ static const struct lane_hooks hooks = {
     .shuffle_from = nvptx_shuffle_from,
     .barrier = nvptx_barrier,
     .cluster_barrier = nvptx_cluster_barrier,
+    .cluster_meet = nvptx_cluster_meet,
     .shared_load = nvptx_shared_load,
     .shared_store = nvptx_shared_store,
     .load = nvptx_load,

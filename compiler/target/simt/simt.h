@@ -88,6 +88,7 @@ LLVMValueRef simt_shuffle_up(struct lane_emit *e, LLVMValueRef word, uint32_t de
 LLVMValueRef simt_shuffle_from(struct lane_emit *e, LLVMValueRef word, LLVMValueRef lane);
 void simt_barrier(struct lane_emit *e);
 void simt_cluster_barrier(struct lane_emit *e);
+void simt_cluster_meet(struct lane_emit *e);
 void simt_release_dependents(struct lane_emit *e);
 void simt_await_dependencies(struct lane_emit *e);
 void simt_check(struct lane_emit *e, LLVMValueRef test, const char *text);

@@ -225,6 +225,11 @@ void simt_cluster_barrier(struct lane_emit *e)
     barrier(e, LDSL_SIMT_CLUSTER);
 }
 
+void simt_cluster_meet(struct lane_emit *e)
+{
+    barrier(e, LDSL_SIMT_CLUSTER);
+}
+
 void simt_release_dependents(struct lane_emit *e)
 {
     SIMT_CALL(e, release, NULL, 0);
@@ -261,6 +266,7 @@ const struct lane_hooks simt_hooks = {
     .shuffle_from = simt_shuffle_from,
     .barrier = simt_barrier,
     .cluster_barrier = simt_cluster_barrier,
+    .cluster_meet = simt_cluster_meet,
     .shared_load = simt_shared_load,
     .shared_store = simt_shared_store,
     .load = simt_load,

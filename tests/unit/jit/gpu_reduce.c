@@ -44,6 +44,23 @@ static void test_every_config(void **state)
     check_kind(&bf16, "sum", &(struct config){1, 1, 1, 1024}, false);
 }
 
+/* So many warps and blocks that lanes share the reading of their parts: 16, 20, 34, 64. */
+static void test_many_parts(void **state)
+{
+    (void)state;
+    static const struct config many[] = {
+        {16, 1, 1, 4096 },
+        {20, 1, 1, 5120 },
+        {17, 2, 1, 8704 },
+        {16, 4, 1, 16384}
+    };
+    static const char *const kinds[] = {"sum", "fmax", "min", "prod"};
+    static const struct type *const types[] = {&f32, &bf16, &i64, &f64};
+    for (size_t i = 0; i < sizeof many / sizeof many[0]; i++)
+        for (size_t k = 0; k < 4; k++)
+            check_kind(types[(i + k) % 4], kinds[k], &many[i], false);
+}
+
 static void test_columns(void **state)
 {
     (void)state;
@@ -306,11 +323,12 @@ int main(int argc, char **argv)
 {
     choose_gpu(argc, argv);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_layouts),  cmocka_unit_test(test_every_config),
-        cmocka_unit_test(test_columns),  cmocka_unit_test(test_every_kind),
-        cmocka_unit_test(test_bools),    cmocka_unit_test(test_combiners),
-        cmocka_unit_test(test_siblings), cmocka_unit_test(test_loops),
-        cmocka_unit_test(test_parts),    cmocka_unit_test(test_ordered),
+        cmocka_unit_test(test_layouts),    cmocka_unit_test(test_every_config),
+        cmocka_unit_test(test_many_parts), cmocka_unit_test(test_columns),
+        cmocka_unit_test(test_every_kind), cmocka_unit_test(test_bools),
+        cmocka_unit_test(test_combiners),  cmocka_unit_test(test_siblings),
+        cmocka_unit_test(test_loops),      cmocka_unit_test(test_parts),
+        cmocka_unit_test(test_ordered),
     };
     return cmocka_run_group_tests(tests, open_both, close_both);
 }
