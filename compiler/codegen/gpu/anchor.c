@@ -94,7 +94,7 @@ static bool find_own_layout(struct anchoring *x, const struct work *w, struct gp
     vec_push(&x->g->s->scratch, &list.items, *w);
     if (value_of(x->g->f, w->node)->type.axes)
         vec_push(&x->g->s->scratch, &list.items, moved(w));
-    *out = (struct gpu_anchor){.node = w->node};
+    *out = (struct gpu_anchor){.node = w->node, .again = w->times > 1};
     out->layout = arena_new(&x->g->s->module, struct gpu_layout);
     *cost = gpu_find_layout(x->g, x->schedule, &list, out->layout);
     return gpu_view(out->layout, w->axes).count <= MOST_REGS;
@@ -110,14 +110,14 @@ static bool ends_with_vectors(const struct gpu_conversion *c)
 }
 
 /* Conversions that happen more than once take turns with two copies. */
-static bool fits(const struct anchoring *x, const struct work *w, const struct gpu_conversion *c)
+static bool fits(const struct anchoring *x, const struct gpu_anchor *a)
 {
-    uint64_t copies = x->count > 1 || w->times > 1 ? 2 : 1;
-    return copies * c->shared_bytes * SHARED_SHARE <= x->g->target->facts.shared_bytes;
+    uint64_t copies = x->count > 1 || a->again ? 2 : 1;
+    return copies * a->conversion->shared_bytes * SHARED_SHARE <= x->g->target->facts.shared_bytes;
 }
 
 static bool plan(struct anchoring *x, const struct gpu_layout *function, struct gpu_anchor *a,
-                 const struct work *w)
+                 uint8_t fast)
 {
     const struct ir_value *v = value_of(x->g->f, a->node);
     bool loads = a->node->op == IR_OP_load;
@@ -126,8 +126,8 @@ static bool plan(struct anchoring *x, const struct gpu_layout *function, struct 
         return true;
     const struct gpu_layout *from = loads ? a->layout : function;
     a->conversion = gpu_plan_conversion(x->g->s, from, loads ? function : a->layout, v->type.axes,
-                                        w->fast, (ir_elem_bits(v->type.elem) + 7) / 8);
-    return ends_with_vectors(a->conversion) && fits(x, w, a->conversion);
+                                        fast, (ir_elem_bits(v->type.elem) + 7) / 8);
+    return ends_with_vectors(a->conversion) && fits(x, a);
 }
 
 static struct work *work_of(const struct anchoring *x, const struct ir_node *n)
@@ -152,7 +152,7 @@ static bool try_anchors(struct anchoring *x, double *cost, struct gpu_layout *fu
     for (uint32_t i = 0; i < x->count; i++) {
         *work_of(x, x->anchors[i].node) = kept[i];
         *cost += x->own_cost[i];
-        possible = possible && plan(x, function, &x->anchors[i], &kept[i]);
+        possible = possible && plan(x, function, &x->anchors[i], kept[i].fast);
     }
     return possible;
 }

@@ -222,30 +222,24 @@ static void read_all(struct gen *g, const struct transfer *t, LLVMValueRef base)
     }
 }
 
-static uint32_t most_bytes(const struct gpu_layout *l)
+/* Before others take what is left. One conversion that happens once needs one copy. */
+void gpu_reserve_conversions(struct gen *g)
 {
+    const struct gpu_layout *l = g->gpu->layout;
     uint32_t most = 0;
+    bool again = l->anchor_count > 1;
     for (uint32_t i = 0; i < l->anchor_count; i++) {
         const struct gpu_conversion *c = l->anchors[i].conversion;
         most = c && c->shared_bytes > most ? c->shared_bytes : most;
+        again |= l->anchors[i].again;
     }
-    return most;
-}
-
-/* One conversion that happens once needs one copy; others take turns. */
-static LLVMValueRef take_memory(struct gen *g, const struct transfer *t)
-{
-    const struct gpu_layout *l = g->gpu->layout;
-    if (l->anchor_count == 1 && !g->gpu->loop_depth)
-        return constant(g, gpu_shared(g, t->plan->shared_bytes));
-    if (!g->gpu->conversions.next)
-        g->gpu->conversions = gpu_shared_turns(g, most_bytes(l));
-    return gpu_shared_take(g, &g->gpu->conversions);
+    if (most)
+        g->gpu->conversions = gpu_shared_turns(g, most, again);
 }
 
 static void by_shared_memory(struct gen *g, const struct transfer *t)
 {
-    LLVMValueRef base = take_memory(g, t);
+    LLVMValueRef base = gpu_shared_take(g, &g->gpu->conversions);
     write_all(g, t, base);
     gpu_barrier(g);
     read_all(g, t, base);

@@ -149,6 +149,7 @@ void gen_gpu(struct gen *g, struct ir_func *f, struct codegen_result *out)
         return;
     open_entry(g);
     take_bases(g);
+    gpu_reserve_conversions(g);
     gen_debug_begin(g);
     read_slots(g);
     announce_tensors(g);

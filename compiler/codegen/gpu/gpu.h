@@ -86,10 +86,11 @@ struct gpu_axis {
     LLVMValueRef *tests; /* by register number along the axis: exists */
 };
 
-/* Two copies of some shared memory that take turns. */
+/* Two copies of some shared memory that take turns, or one. */
 struct gpu_turns {
-    uint32_t sum;      /* of the copies' offsets */
-    LLVMValueRef next; /* i32, a stack slot: the offset of the copy that is next; NULL: not made */
+    uint32_t sum; /* of the copies' offsets */
+    LLVMValueRef
+        next; /* i32, a stack slot: the offset of the copy that is next; NULL: there is one */
 };
 
 struct gpu_stage;  /* stage.h */
@@ -333,13 +334,16 @@ uint32_t gpu_shared(struct gen *g, uint32_t bytes);
 /* In a loop, two copies take turns: the offset (i32) of this round's copy of `bytes`. */
 LLVMValueRef gpu_shared_turn(struct gen *g, uint32_t bytes);
 /* The same for several users of the same copies. */
-struct gpu_turns gpu_shared_turns(struct gen *g, uint32_t bytes);
+struct gpu_turns gpu_shared_turns(struct gen *g, uint32_t bytes, bool again);
 LLVMValueRef gpu_shared_take(struct gen *g, const struct gpu_turns *turns);
 /* Before the first node of the body that may write to another block's shared memory: waits until all
  * blocks of the cluster run. Loads that stand before it are under way meanwhile. exchange.c */
 void gpu_meet_cluster(struct gen *g, const struct ir_node *n);
 /* The same while loads of node n of the body are under way, if there is a later node that needs it. */
 void gpu_meet_early(struct gen *g, const struct ir_node *n);
+
+/* Shared memory for the conversions of the layout's anchors. convert.c */
+void gpu_reserve_conversions(struct gen *g);
 
 /* ---- schedule, layouts ------------------------------------------------------------------------ */
 

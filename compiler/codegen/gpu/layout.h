@@ -62,6 +62,7 @@ struct gpu_anchor {
     struct gpu_layout *layout;
     struct gpu_conversion *conversion; /* of the value, from or to the function's; NULL: none, it
                                           is a scalar */
+    bool again;                        /* it may happen more than once */
     double gain; /* the kernel's time in one layout, relative to its time now */
 };
 

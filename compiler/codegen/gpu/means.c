@@ -4,8 +4,6 @@
 
 #include <string.h>
 
-enum { LANES = 32 };
-
 struct question {
     const struct gpu_conversion *c;
     struct gpu_view from, to;
@@ -88,14 +86,14 @@ static enum gpu_means find_sources(struct session *s, struct gpu_conversion *c)
 {
     struct question q = {
         .c = c, .from = gpu_view(c->from, c->axes), .to = gpu_view(c->to, c->axes)};
-    uint32_t shuffles = 0;
+    uint32_t shuffles = 0, lanes = c->to->threads / c->to->warps;
     bool own = true, near = true;
     q.wanted = arena_array(&s->scratch, bool, q.from.count);
     c->sources = arena_array(&s->module, struct gpu_sources, q.to.count);
     for (uint32_t i = 0; i < q.to.count && near && shuffles <= 2 * q.to.count; i++) {
         memset(q.wanted, 0, q.from.count * sizeof *q.wanted);
         for (uint32_t warp = 0; warp < c->to->warps; warp++)
-            for (uint32_t lane = 0; lane < LANES; lane++)
+            for (uint32_t lane = 0; lane < lanes; lane++)
                 ask(&q, i, lane, warp, &own, &near);
         c->sources[i] = list_wanted(s, &q);
         shuffles += c->sources[i].count;

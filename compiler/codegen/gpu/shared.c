@@ -51,25 +51,27 @@ static LLVMValueRef new_turn(struct gen *g, uint32_t at)
     return turn;
 }
 
-struct gpu_turns gpu_shared_turns(struct gen *g, uint32_t bytes)
+struct gpu_turns gpu_shared_turns(struct gen *g, uint32_t bytes, bool again)
 {
     uint64_t copy = round_up(bytes);
+    if (!again)
+        return (struct gpu_turns){.sum = gpu_shared(g, bytes)};
     uint32_t at = gpu_shared(g, 2 * copy > UINT32_MAX ? UINT32_MAX : (uint32_t)(2 * copy));
     return (struct gpu_turns){(uint32_t)(2 * at + copy), new_turn(g, at)};
 }
 
 LLVMValueRef gpu_shared_take(struct gen *g, const struct gpu_turns *turns)
 {
+    LLVMValueRef sum = gen_int(g, g->t_i32, turns->sum);
+    if (!turns->next)
+        return sum;
     LLVMValueRef offset = LLVMBuildLoad2(g->b, g->t_i32, turns->next, "");
-    LLVMValueRef both = gen_int(g, g->t_i32, turns->sum);
-    LLVMBuildStore(g->b, LLVMBuildSub(g->b, both, offset, ""), turns->next);
+    LLVMBuildStore(g->b, LLVMBuildSub(g->b, sum, offset, ""), turns->next);
     return offset;
 }
 
 LLVMValueRef gpu_shared_turn(struct gen *g, uint32_t bytes)
 {
-    if (!g->gpu->loop_depth)
-        return gen_int(g, g->t_i32, gpu_shared(g, bytes));
-    struct gpu_turns turns = gpu_shared_turns(g, bytes);
+    struct gpu_turns turns = gpu_shared_turns(g, bytes, g->gpu->loop_depth > 0);
     return gpu_shared_take(g, &turns);
 }
