@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+typedef VEC(struct binding) binding_list;
+
 static bool parse_number(const char *text, int64_t *out)
 {
     char *end;
@@ -144,32 +146,73 @@ static bool parse_pair(struct sema_module *m, const char *kernel, const slots *a
     return false;
 }
 
+/* Whom a pair is for: "BR=4" for any kernel, "rows.BR=4" for kernel rows. */
+enum reach { FOR_THIS, FOR_OTHER, FOR_ANY };
+
+static bool is_slot(const slots *all, const char *name, size_t length)
+{
+    for (uint32_t i = 0; i < all->count; i++)
+        if (strlen(all->data[i].name) == length && memcmp(all->data[i].name, name, length) == 0)
+            return true;
+    return false;
+}
+
+/* FOR_THIS: the kernel's name is cut off. A name with a dot may be a slot's own: "parts.p". */
+static enum reach find_reach(struct sema_module *m, const char *kernel, const slots *all,
+                             const char **pair, size_t *length)
+{
+    const char *equals = memchr(*pair, '=', *length);
+    size_t name = equals ? (size_t)(equals - *pair) : *length;
+    const char *dot = memchr(*pair, '.', name), *colon = strrchr(kernel, ':');
+    if (!dot || is_slot(all, *pair, name))
+        return FOR_ANY;
+    size_t prefix = (size_t)(dot - *pair);
+    const char *of = intern(m->s, *pair, prefix);
+    if (strcmp(of, colon ? colon + 1 : kernel) == 0) {
+        *pair += prefix + 1;
+        *length -= prefix + 1;
+        return FOR_THIS;
+    }
+    const struct sema_item *item = sema_find(m, of);
+    return item && item->ast->kind == ITEM_KERNEL ? FOR_OTHER : FOR_ANY;
+}
+
+/* The pairs of one reach, in order. */
+static bool parse_reach(struct sema_module *m, const char *kernel, const slots *all,
+                        const char *text, enum reach reach, binding_list *list)
+{
+    bool good = true;
+    for (; text && *text; text += *text == ',') {
+        const char *pair = text + strspn(text, " ");
+        size_t length = strcspn(text, ",");
+        text += length;
+        length = pair < text ? (size_t)(text - pair) : 0;
+        while (length && pair[length - 1] == ' ')
+            length--;
+        struct binding b;
+        if (!length || find_reach(m, kernel, all, &pair, &length) != reach)
+            continue;
+        if (parse_pair(m, kernel, all, pair, length, &b))
+            vec_push(&m->s->module, list, b);
+        else
+            good = false;
+    }
+    return good;
+}
+
+/* What is said of this kernel goes before what is said of all: the first of a name counts. */
 bool sema_parse_bindings(struct sema_module *m, const char *kernel, const char *text,
                          struct bindings *out)
 {
     slots all = {0};
-    VEC(struct binding) list = {0};
+    binding_list list = {0};
     struct sema_item *item = find_kernel(m, kernel);
-    bool good = true;
     *out = (struct bindings){0};
     if (!item)
         return false;
     slots_of(item->module, item->ast, &all);
-    while (text && *text) {
-        size_t length = strcspn(text, ",");
-        size_t blanks = strspn(text, " ");
-        struct binding b;
-        if (length > blanks) {
-            size_t end = length;
-            while (text[end - 1] == ' ')
-                end--;
-            if (!parse_pair(item->module, kernel, &all, text + blanks, end - blanks, &b))
-                good = false;
-            else
-                vec_push(&m->s->module, &list, b);
-        }
-        text += length + (text[length] == ',');
-    }
+    bool good = parse_reach(item->module, kernel, &all, text, FOR_THIS, &list);
+    good &= parse_reach(item->module, kernel, &all, text, FOR_ANY, &list);
     struct bindings given = {list.data, list.count};
     return complete_bindings(item->module, item->ast, &given, out) && good;
 }

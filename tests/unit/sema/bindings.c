@@ -60,6 +60,30 @@ static void test_given(void **state)
     front_end(&f);
 }
 
+/* "k.BR" is about k alone and goes before "BR"; what is about another kernel is nothing to k. */
+static void test_of_a_kernel(void **state)
+{
+    static const char two[] =
+        "kernel k(y: out tensor<f32>[R]) tune { BR in {1, 2, 4}; default { BR = 1 }; }\n"
+        "{ grid axis r in 0 .. R tile BR; y[r] = 1.0; }\n"
+        "kernel other(y: out tensor<f32>[R]) tune { BQ in {1, 2}; default { BQ = 1 }; }\n"
+        "{ grid axis r in 0 .. R tile BQ; y[r] = 1.0; }\n";
+    struct front f;
+    (void)state;
+    front_begin(&f, two);
+    assert_string_equal(text_of(&f, "k", "k.BR=4"), "BR=4 ");
+    assert_string_equal(text_of(&f, "k", "BR=2,k.BR=4, other.BQ=2"), "BR=4 ");
+    assert_string_equal(text_of(&f, "k", "k.BR=4,BR=2,k.num_warps=2"), "BR=4 num_warps=2 ");
+    assert_string_equal(text_of(&f, "other", "k.BR=4,other.BQ=2"), "BQ=2 ");
+    assert_null(text_of(&f, "k", "k.BQ=2"));
+    assert_null(text_of(&f, "k", "nobody.BR=2"));
+    front_end(&f);
+    front_begin(&f, "kernel parts(x: tensor<f32>[D], y: out tensor<f32>[D])\n"
+                    "{ axis c in 0 .. D tile fit(D) parts p; y[c] = x[c]; }\n");
+    assert_string_equal(text_of(&f, "parts", "parts.p=16,fit.c=2048"), "fit.c=2048 parts.p=16 ");
+    front_end(&f);
+}
+
 static void test_wrong(void **state)
 {
     static const struct {
@@ -111,9 +135,8 @@ static void test_schedule(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_schedule),
-        cmocka_unit_test(test_defaults),
-        cmocka_unit_test(test_given),
+        cmocka_unit_test(test_schedule), cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_given),    cmocka_unit_test(test_of_a_kernel),
         cmocka_unit_test(test_wrong),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
