@@ -42,6 +42,29 @@ static bool is_const(const struct ir_value *v)
 
 static bool add_scaled(struct walk *w, const struct ir_value *v, int64_t scale);
 
+static bool is_index(const struct ir_value *v)
+{
+    return v->type.axes && v->def == IR_DEF_NODE && v->node->op == IR_OP_index;
+}
+
+/* index{a} * factor: the one place where the axis occurs. */
+static bool add_index(struct walk *w, uint8_t axis, struct ir_value *factor, int64_t scale)
+{
+    bool met = w->out->coefficient[axis] != 0;
+    if (met && (factor || w->out->factor[axis]))
+        return false;
+    w->out->coefficient[axis] = plus(w->out->coefficient[axis], scale);
+    w->out->factor[axis] = factor;
+    return true;
+}
+
+static bool add_product(struct walk *w, struct ir_value *a, struct ir_value *b, int64_t scale)
+{
+    if (is_const(b))
+        return add_scaled(w, a, times(scale, b->node->attr.i));
+    return is_index(a) && !b->type.axes && add_index(w, a->node->attr.axis, b, scale);
+}
+
 /* The value as a sum of its operands; false if its op is not linear. */
 static bool add_operands(struct walk *w, const struct ir_value *v, int64_t scale)
 {
@@ -56,14 +79,8 @@ static bool add_operands(struct walk *w, const struct ir_value *v, int64_t scale
     case IR_OP_add: return add_scaled(w, x[0], scale) && add_scaled(w, x[1], scale);
     case IR_OP_sub: return add_scaled(w, x[0], scale) && add_scaled(w, x[1], times(scale, -1));
     case IR_OP_mul:
-        if (is_const(x[1]))
-            return add_scaled(w, x[0], times(scale, x[1]->node->attr.i));
-        return is_const(x[0]) && add_scaled(w, x[1], times(scale, x[0]->node->attr.i));
-    case IR_OP_index:
-        if (!v->type.axes)
-            return false;
-        w->out->coefficient[n->attr.axis] = plus(w->out->coefficient[n->attr.axis], scale);
-        return true;
+        return add_product(w, x[0], x[1], scale) || add_product(w, x[1], x[0], scale);
+    case IR_OP_index: return v->type.axes && add_index(w, n->attr.axis, NULL, scale);
     default: return false;
     }
 }

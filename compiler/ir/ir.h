@@ -301,16 +301,17 @@ bool ir_verify(const struct ir_func *f, const char **why);
 
 /* ---- affine views of subscripts -------------------------------------------------------------- */
 
-/* value = base + sum of coefficient[a] * (element number of axis a, counted from 0 in its tile's
- * whole range), when the value is such a sum; base is a list of scalar terms. */
+/* value = base + sum of coefficient[a] * factor[a] * (element number of axis a, counted from 0 in its
+ * tile's whole range), when the value is such a sum; base is a list of scalar terms. */
 struct ir_affine_term {
     struct ir_value *value; /* scalar; NULL: the constant 1 */
     int64_t coefficient;
 };
 struct ir_affine {
-    bool affine;                      /* false: data dependent or not linear: a gather */
-    axis_set axes;                    /* axes with a nonzero coefficient */
-    int64_t coefficient[IR_MAX_AXIS]; /* of index{a} */
+    bool affine;                          /* false: data dependent or not linear: a gather */
+    axis_set axes;                        /* axes with a nonzero coefficient */
+    int64_t coefficient[IR_MAX_AXIS];     /* of index{a} */
+    struct ir_value *factor[IR_MAX_AXIS]; /* scalar; NULL: 1 */
     struct ir_affine_term terms[8];
     uint32_t term_count;
 };

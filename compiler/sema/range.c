@@ -126,6 +126,22 @@ static bool shown(struct elab *e, const struct linear *a, const struct linear *b
     return facts_show(&e->facts, &e->truths, &form);
 }
 
+/* s = a * b, and 0 <= a < n / b for some n: then a * b <= n - b. */
+static void quotient_facts(struct elab *e, const struct linear *s, const struct linear *a,
+                           const struct linear *b)
+{
+    struct linear zero = linear_constant(0), one = linear_constant(1);
+    for (uint32_t i = 0; i < e->symbols.count; i++) {
+        struct symbol q = e->symbols.data[i];
+        if (!q.derived || q.op != AST_DIV || !linear_equal(&q.b, b))
+            continue;
+        struct linear number = linear_symbol(i), last = difference(&number, &one);
+        struct linear most = difference(&q.a, b);
+        if (shown(e, a, &zero) && shown(e, b, &one) && shown(e, &last, a))
+            assume_at_least(e, &most, s);
+    }
+}
+
 /* What follows about a derived number s from the facts of this place: min(a, b) >= 0 if a and b are,
  * a * b >= 0, 0 <= a % b < b and 0 <= a / b <= a for a positive b. */
 static void local_facts(struct elab *e, enum ast_binary op, const struct linear *s,
@@ -135,6 +151,10 @@ static void local_facts(struct elab *e, enum ast_binary op, const struct linear 
     if (op == AST_LT || op == AST_MUL) {
         if (shown(e, a, &zero) && shown(e, b, &zero))
             assume_at_least(e, s, &zero);
+        if (op == AST_MUL) {
+            quotient_facts(e, s, a, b);
+            quotient_facts(e, s, b, a);
+        }
     } else if (op == AST_REM && shown(e, b, &one)) {
         struct linear below = difference(b, &one);
         assume_at_least(e, s, &zero);

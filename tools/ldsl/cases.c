@@ -17,8 +17,8 @@ static const char *const parts_texts[] = {NULL, "parts=1", "parts=3", "parts=64"
 
 /* Each schedule value away from the compiler's choice, alone or with what it needs to matter: one warp,
  * many, a number that is no power of two; rows over several blocks; rows kept in registers, shared
- * memory, both, or read again; narrow accesses; loads through a ring. What a kernel's tune block
- * leaves out comes last: it is given up first. */
+ * memory, both, or read again; narrow accesses; loads through a ring, rows that wait in its slots.
+ * What a kernel's tune block leaves out comes last: it is given up first. */
 static const char *const schedule_texts[] = {
     NULL,
     "num_warps=1",
@@ -32,6 +32,9 @@ static const char *const schedule_texts[] = {
     "hold_registers=6,vector=8,num_warps=8",
     "stages=2,num_warps=2",
     "stages=4,hold=32,num_warps=7",
+    "in_shared=1,num_warps=4",
+    "in_shared=2,stages=2,num_warps=3",
+    "in_shared=1,stages=3,cluster=2,num_warps=2",
 };
 #define COUNT(list) ((uint32_t)(sizeof(list) / sizeof *(list)))
 

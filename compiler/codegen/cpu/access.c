@@ -48,21 +48,46 @@ static void add_term(struct gen *g, struct sum *s, const struct ir_affine_term *
     gen_go(g, back);
 }
 
+/* A stride, and the level at which it is known. */
+struct stride {
+    LLVMValueRef value;
+    unsigned level;
+};
+
+/* A dim's stride times what the axis is multiplied by. */
+static struct stride stride_along(struct gen *g, const struct ir_affine *a, unsigned axis,
+                                  LLVMValueRef stride)
+{
+    struct ir_value *factor = a->factor[axis];
+    if (!factor)
+        return (struct stride){stride, 0};
+    unsigned level = gen_value_level(g, factor);
+    level = level < g->cpu->at ? level : g->cpu->at;
+    unsigned back = gen_go(g, level);
+    stride = scaled(g, gen_value(g, factor), 1, stride);
+    gen_go(g, back);
+    return (struct stride){stride, level};
+}
+
+/* Adds v * coefficient * stride where all three are known, v being so at `level`. */
+static void add_at(struct gen *g, struct sum *s, unsigned level, LLVMValueRef v,
+                   int64_t coefficient, struct stride stride)
+{
+    level = level < stride.level ? stride.level : level;
+    unsigned back = gen_go(g, level < g->cpu->at ? level : g->cpu->at);
+    add_to(g, s, scaled(g, v, coefficient, stride.value));
+    gen_go(g, back);
+}
+
 /* index{axis} = begin + offset: begin is fixed for the tile, the offset by the loop over it. */
 static void add_axis(struct gen *g, struct sum *s, uint8_t axis, int64_t coefficient,
-                     LLVMValueRef stride)
+                     struct stride stride)
 {
     const struct gen_axis *x = &g->cpu->axes[axis];
     gen_axis_range(g, axis);
-    unsigned region = x->range_level < g->cpu->at ? x->range_level : g->cpu->at;
-    unsigned back = gen_go(g, region);
-    add_to(g, s, scaled(g, x->begin, coefficient, stride));
-    gen_go(g, back);
-    if (!x->bound || !x->offset)
-        return;
-    back = gen_go(g, x->level < g->cpu->at ? x->level : g->cpu->at);
-    add_to(g, s, scaled(g, x->offset, coefficient, stride));
-    gen_go(g, back);
+    add_at(g, s, x->range_level, x->begin, coefficient, stride);
+    if (x->bound && x->offset)
+        add_at(g, s, x->level, x->offset, coefficient, stride);
 }
 
 static LLVMValueRef stride_of(const struct gen *g, const struct ir_node *n, uint32_t dim)
@@ -91,11 +116,13 @@ static LLVMValueRef add_dim(struct gen *g, struct sum *s, struct ir_node *n, uin
         add_term(g, s, &a.terms[i], stride);
     for (unsigned i = 0; i < g->f->axes.count; i++)
         if (a.coefficient[i])
-            add_axis(g, s, (uint8_t)i, a.coefficient[i], stride);
+            add_axis(g, s, (uint8_t)i, a.coefficient[i], stride_along(g, &a, i, stride));
     if (width == 1 || g->cpu->leaf == IR_NO_AXIS || !a.coefficient[g->cpu->leaf])
         return NULL;
-    *unit = a.coefficient[g->cpu->leaf] == 1 && LLVMIsAConstantInt(stride);
-    LLVMValueRef step = scaled(g, gen_index(g, a.coefficient[g->cpu->leaf]), 1, stride);
+    uint8_t leaf = g->cpu->leaf;
+    *unit = a.coefficient[leaf] == 1 && !a.factor[leaf] && LLVMIsAConstantInt(stride);
+    stride = stride_along(g, &a, leaf, stride).value;
+    LLVMValueRef step = scaled(g, gen_index(g, a.coefficient[leaf]), 1, stride);
     return LLVMBuildMul(g->b, gen_iota(g, g->t_i64, width), gen_splat(g, step, width), "");
 }
 

@@ -328,7 +328,7 @@ static void count_access(struct plan *p, const struct ir_node *n)
     struct ir_affine a;
     ir_affine_of(n->operands[t->rank - 1], &a);
     for (unsigned i = 0; a.affine && i < p->f->axes.count; i++)
-        if (a.coefficient[i] == 1)
+        if (a.coefficient[i] == 1 && !a.factor[i])
             p->score[i] += IR_MAX_AXIS;
 }
 

@@ -23,7 +23,7 @@ static bool same_affine(const struct ir_affine *a, const struct ir_affine *b)
     if (!a->affine || !b->affine || a->axes != b->axes || a->term_count != b->term_count)
         return false;
     for (unsigned i = 0; i < IR_MAX_AXIS; i++)
-        if (a->coefficient[i] != b->coefficient[i])
+        if (a->coefficient[i] != b->coefficient[i] || a->factor[i] != b->factor[i])
             return false;
     for (uint32_t i = 0; i < a->term_count; i++)
         if (a->terms[i].value != b->terms[i].value ||
@@ -46,7 +46,8 @@ static bool is_past(const struct plan *p, const struct ir_affine *a, const struc
     unsigned axis = 0;
     while (axis < p->f->axes.count && a->axes != axis_bit(axis))
         axis++;
-    if (axis == p->f->axes.count || a->coefficient[axis] != 1 || b->coefficient[axis] != 1)
+    if (axis == p->f->axes.count || a->coefficient[axis] != 1 || b->coefficient[axis] != 1 ||
+        a->factor[axis] || b->factor[axis])
         return false;
     const struct ir_axis *x = &p->f->axes.data[axis];
     if (x->kind == IR_AXIS_PART || !is_zero(x->lo) || a->term_count)
@@ -66,7 +67,7 @@ bool plan_touches_apart(const struct plan *p, const struct touch *a, const struc
         ir_affine_of(b->node->operands[d], &y);
         if (is_past(p, &x, &y) || is_past(p, &y, &x))
             return true;
-        if (same_affine(&x, &y) && x.coefficient[axis] &&
+        if (same_affine(&x, &y) && x.coefficient[axis] && !x.factor[axis] &&
             !(plan_axes(p, x.axes) & ~open & ~axis_bit(axis)))
             return true;
     }

@@ -230,7 +230,7 @@ static LLVMValueRef compare_index(struct gen *g, struct ir_node *n)
     for (int side = 0; side < 2; side++) {
         struct ir_affine a;
         ir_affine_of(n->operands[side], &a);
-        if (!a.affine || a.coefficient[g->cpu->leaf] != 1 ||
+        if (!a.affine || a.coefficient[g->cpu->leaf] != 1 || a.factor[g->cpu->leaf] ||
             gen_value_width(g, n->operands[side]) == 1 ||
             gen_value_width(g, n->operands[!side]) > 1)
             continue;

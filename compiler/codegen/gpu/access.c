@@ -178,8 +178,7 @@ void gpu_load_vectors(struct gen *g, const struct gpu_address *a, LLVMValueRef *
         out[i] = load_vector(g, a, i * a->width);
 }
 
-/* One vector, from register `from` of the access's view on, as the value has its registers. */
-static void take_vector(struct gen *g, const struct gpu_address *a, LLVMValueRef x, uint32_t from)
+void gpu_take_vector(struct gen *g, const struct gpu_address *a, LLVMValueRef x, uint32_t from)
 {
     struct ir_value *v = a->node->results[0];
     const struct gpu_view *own = &gpu_value(g, v)->view;
@@ -197,13 +196,13 @@ static void take_vector(struct gen *g, const struct gpu_address *a, LLVMValueRef
 void gpu_take_vectors(struct gen *g, const struct gpu_address *a, LLVMValueRef const *vectors)
 {
     for (uint32_t i = 0; i < a->view.count; i += a->width)
-        take_vector(g, a, vectors[i / a->width], i);
+        gpu_take_vector(g, a, vectors[i / a->width], i);
 }
 
 bool gpu_is_loaded(struct gen *g, const struct ir_node *n)
 {
     const struct gpu_value *v = gpu_value(g, n->results[0]);
-    return v->regs[0] || (v->words && v->words[0]) || v->late;
+    return v->regs[0] || (v->words && v->words[0]) || v->late || v->parked;
 }
 
 /* ---- late loads -------------------------------------------------------------------------------- */
@@ -244,16 +243,20 @@ static bool may_be_late(struct gen *g, const struct gpu_address *a)
 void gpu_load_late(struct gen *g, struct gpu_value *gv, uint32_t i)
 {
     const struct gpu_address *a = gv->late;
+    if (gv->parked) {
+        gpu_unpark(g, gv, i);
+        return;
+    }
     uint32_t from = i - i % a->width, ahead = from + (AHEAD + 1) * a->width;
     for (; from < a->view.count && from < ahead; from += a->width)
         if (in_words(a) ? !gv->words[from / 2] : !gv->regs[from])
-            take_vector(g, a, load_vector(g, a, from), from);
+            gpu_take_vector(g, a, load_vector(g, a, from), from);
 }
 
 void gpu_load_here(struct gen *g, struct ir_node *n)
 {
     gpu_order(g, n);
-    if (gpu_stage_take(g, n))
+    if (gpu_stage_take(g, n) || gpu_park(g, n))
         return;
     struct gpu_address a = gpu_address(g, n, n->results[0]->type.axes);
     if (a.width == 1) {

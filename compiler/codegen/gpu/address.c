@@ -58,9 +58,15 @@ static void add_dim(struct gen *g, struct gpu_address *a, uint32_t dim)
     for (unsigned i = 0; f.affine && i < g->f->axes.count; i++) {
         if (!f.coefficient[i])
             continue;
+        LLVMValueRef start = g->gpu->axes[i].start, step = stride;
+        if (f.factor[i]) {
+            LLVMValueRef factor = wide(g, gpu_scalar(g, f.factor[i]));
+            start = LLVMBuildMul(g->b, start, factor, "");
+            step = LLVMBuildMul(g->b, step, factor, "");
+        }
         if (!is_swept(g, i))
-            fixed = plus(g, fixed, times(g, g->gpu->axes[i].start, f.coefficient[i]));
-        a->step[i] = plus(g, a->step[i], times(g, stride, f.coefficient[i]));
+            fixed = plus(g, fixed, times(g, start, f.coefficient[i]));
+        a->step[i] = plus(g, a->step[i], times(g, step, f.coefficient[i]));
     }
     if (fixed)
         a->base = LLVMBuildAdd(g->b, a->base, LLVMBuildMul(g->b, fixed, stride, ""), "");

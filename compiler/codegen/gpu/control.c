@@ -102,6 +102,8 @@ static bool emit_region(struct gen *g, struct ir_block *b, struct ir_value *cons
     gpu_block(g, b);
     if (b->last->op != IR_OP_yield)
         return false;
+    if (g->gpu->schedule.in_shared)
+        gpu_settle(g, NULL);
     pass(g, b->last->operands, targets, b->last->operand_count);
     return true;
 }
@@ -329,8 +331,9 @@ static void load_early(struct gen *g, struct ir_node *n)
 static void emit_reduce(struct gen *g, struct ir_node *n)
 {
     struct ir_node *siblings[MAX_SIBLINGS];
-    if (gpu_value(g, n->results[0])->regs[0])
-        return; /* done together with an earlier one */
+    const struct gpu_value *first = gpu_value(g, n->results[0]);
+    if (first->lazy || first->regs[0])
+        return; /* of one element; done together with an earlier one */
     if (g->gpu->schedule.early_weights) {
         load_early(g, n->next);
         gpu_after_early_loads(g);
@@ -371,6 +374,9 @@ static void anchor(struct gen *g, struct ir_value *v)
         word = g->gpu->hooks->pin(&g->gpu->lane, word, true);
         gpu_set(g, v, i, LLVMBuildBitCast(g->b, word, g->t_f32, ""));
     }
+    /* What it was computed from is read again for the next op, instead of all of it waiting. */
+    if (g->gpu->schedule.in_shared)
+        gpu_settle(g, NULL);
 }
 
 static void emit_node(struct gen *g, struct ir_node *n)

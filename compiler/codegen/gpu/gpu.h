@@ -15,8 +15,9 @@
  *   scan.c     scans                          item.c     what is reduced: tuples, words
  *   move.c     extract, relabel               exchange.c by way of shared memory and clusters
  *   shared.c   shared memory                  hazard.c   barriers for tensors
- *   report.c   --emit=layout, remarks         draw.c     layouts as SVG
- *   overlap.c  launches that overlap
+ *   park.c     rows that wait in shared       overlap.c  launches that overlap
+ *              memory                         draw.c     layouts as SVG
+ *   report.c   --emit=layout, remarks
  *
  * A tile is spread over the registers of the threads by a layout. Ops that act (loads, stores,
  * reductions, control) are emitted where they stand. Elementwise ops are lazy: each register is
@@ -43,6 +44,8 @@ struct schedule {
     uint32_t hold;           /* of a swept row read again: bytes a thread keeps in shared memory */
     uint32_t hold_registers; /* ... and vectors it keeps in registers */
     uint32_t stages;         /* depth of the ring that loads of a loop go through; 0: no ring */
+    uint32_t in_shared;      /* 1: what is used again after a barrier waits in shared memory; 2: and
+                              * what rounds add up is read again for it, last */
     bool evict_last;         /* reads ask to stay in the L2 cache */
     bool early_weights;      /* loads that do not depend on a reduction move up before it */
     enum gpu_convert convert;
@@ -54,15 +57,16 @@ struct gpu_address;
  * neighbours (registers 2 i and 2 i + 1) may be kept as one i32 word. */
 struct gpu_value {
     struct ir_value *v;
-    struct gpu_view view;     /* over the axes of the value */
-    LLVMValueRef *regs;       /* view.count; NULL entries: not there (yet) */
-    LLVMValueRef *words;      /* view.count / 2, or NULL: not a 16-bit float or an odd count */
-    LLVMValueRef *slots;      /* of carried values: an alloca for each register */
-    LLVMValueRef aside;       /* what all registers of the op share */
-    struct gpu_address *late; /* of a load: its vectors are read when they are asked for */
-    bool lazy;                /* an elementwise op, emitted where it is used */
-    bool cheap;               /* lazy, and better computed again than kept over a barrier */
-    uint8_t cost;             /* of computing one register from what is kept */
+    struct gpu_view view;      /* over the axes of the value */
+    LLVMValueRef *regs;        /* view.count; NULL entries: not there (yet) */
+    LLVMValueRef *words;       /* view.count / 2, or NULL: not a 16-bit float or an odd count */
+    LLVMValueRef *slots;       /* of carried values: an alloca for each register */
+    LLVMValueRef aside;        /* what all registers of the op share */
+    struct gpu_address *late;  /* of a load: its vectors are read when they are asked for */
+    struct gpu_parked *parked; /* ... from shared memory, again after each barrier */
+    bool lazy;                 /* an elementwise op, emitted where it is used */
+    bool cheap;                /* lazy, and better computed again than kept over a barrier */
+    uint8_t cost;              /* of computing one register from what is kept */
 };
 
 /* Something remembered, and what was there before: undone when its region ends. */
@@ -94,6 +98,7 @@ struct gpu_turns {
 };
 
 struct gpu_stage;  /* stage.h */
+struct gpu_parked; /* park.c */
 struct gpu_absent; /* sweep.h */
 
 /* The loop that break and continue mean: control.c. */
@@ -278,6 +283,8 @@ uint32_t gpu_width_of(struct gen *g, const struct ir_node *n, axis_set axes, boo
                       uint8_t *axis);
 void gpu_load_vectors(struct gen *g, const struct gpu_address *a, LLVMValueRef *out);
 LLVMValueRef gpu_load_elements(struct gen *g, const struct gpu_address *a, uint32_t i);
+/* One vector, from register `from` of the access's view on, as the value has its registers. */
+void gpu_take_vector(struct gen *g, const struct gpu_address *a, LLVMValueRef x, uint32_t from);
 void gpu_take_vectors(struct gen *g, const struct gpu_address *a, LLVMValueRef const *vectors);
 
 /* ---- axes aligned down: shift.c --------------------------------------------------------------- */
@@ -292,6 +299,19 @@ LLVMValueRef gpu_shift(struct gen *g, uint8_t axis, LLVMValueRef at, uint32_t gr
 
 /* Gives a load what was fetched for this round; false: nothing was. */
 bool gpu_stage_take(struct gen *g, struct ir_node *n);
+
+/* ---- what waits in shared memory: park.c ------------------------------------------------------- */
+
+/* Sends a load of straight-line code to shared memory; false: it should go to registers. */
+bool gpu_park(struct gen *g, struct ir_node *n);
+/* The same for a load whose data is in the slot of its sweep's round. */
+bool gpu_park_round(struct gen *g, struct ir_node *n);
+/* Reads the vector of register i. */
+void gpu_unpark(struct gen *g, struct gpu_value *gv, uint32_t i);
+/* Everything that was parked is known to have arrived. */
+void gpu_parked_arrive(struct gen *g);
+/* A barrier: what was read is to be read again. */
+void gpu_park_again(struct gen *g, struct gpu_value *gv);
 
 /* ---- emission -------------------------------------------------------------------------------- */
 

@@ -20,7 +20,7 @@ static bool same_terms(const struct ir_affine *a, const struct ir_affine *b)
     if (!a->affine || !b->affine || a->term_count != b->term_count)
         return false;
     for (unsigned i = 0; i < IR_MAX_AXIS; i++)
-        if (a->coefficient[i] != b->coefficient[i])
+        if (a->coefficient[i] != b->coefficient[i] || a->factor[i] != b->factor[i])
             return false;
     for (uint32_t i = 0; i < a->term_count; i++) {
         bool found = false;
@@ -80,8 +80,8 @@ static bool side_by_side(const struct gen *g, const struct ir_affine *a, const s
             continue;
         const struct ir_value *d = distance(a, b);
         d = d ? d : distance(b, a);
-        return a->coefficient[i] == 1 && b->coefficient[i] == 1 && d &&
-               d == g->f->axes.data[i].hi && is_zero(g->f->axes.data[i].lo);
+        return a->coefficient[i] == 1 && b->coefficient[i] == 1 && !a->factor[i] && !b->factor[i] &&
+               d && d == g->f->axes.data[i].hi && is_zero(g->f->axes.data[i].lo);
     }
     return false;
 }

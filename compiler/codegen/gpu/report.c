@@ -321,6 +321,8 @@ static void put_schedule(struct text *t, const struct schedule *s, const struct 
         put(t, ", holds %u bytes and %u vectors a thread", s->hold, s->hold_registers);
     if (s->stages)
         put(t, ", ring of %u stages", s->stages);
+    if (s->in_shared)
+        put(t, ", in_shared = %u", s->in_shared);
     put(t, "%s%s", s->evict_last ? ", evict_last" : "", s->early_weights ? ", early_weights" : "");
 }
 

@@ -69,6 +69,9 @@ static bool is_ready(struct gen *g, const struct ir_node *n, uint8_t axis)
         for (uint32_t i = 0; i < f.term_count; i++)
             if (f.terms[i].value && !gpu_is_ready(g, f.terms[i].value))
                 return false;
+        for (uint32_t i = 0; i < g->f->axes.count; i++)
+            if (f.factor[i] && !gpu_is_ready(g, f.factor[i]))
+                return false;
         if (!others_are_placed(g, f.axes & ~((axis_set)1 << axis)))
             return false;
     }

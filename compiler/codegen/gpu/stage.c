@@ -1,7 +1,7 @@
 /* What rounds fetch ahead and keep: stage.h. */
 #include "codegen/gpu/stage.h"
 
-static uint64_t view_bytes(struct gen *g, const struct gpu_staged *x)
+uint64_t gpu_stage_bytes(struct gen *g, const struct gpu_staged *x)
 {
     return (uint64_t)x->vectors * x->bytes * g->gpu->layout->threads;
 }
@@ -40,9 +40,7 @@ static bool stays(const struct gen *g, const struct ir_block *b, const struct ir
     return true;
 }
 
-/* A load of the body's own block whose vectors can be copied without waiting. */
-static bool describe(struct gen *g, const struct ir_node *sweep, const struct ir_node *n,
-                     struct gpu_staged *out)
+bool gpu_stage_describe(struct gen *g, const struct ir_node *n, struct gpu_staged *out)
 {
     if (n->op != IR_OP_load || n->attr.flag || gpu_anchor_of(g->gpu->layout, n))
         return false;
@@ -51,11 +49,10 @@ static bool describe(struct gen *g, const struct ir_node *sweep, const struct ir
     for (uint32_t d = 0; d < t->rank; d++) {
         struct ir_affine f;
         ir_affine_of(n->operands[d], &f);
-        if (!f.affine || !is_free(n->operands[d], sweep, 6))
+        if (!f.affine)
             return false;
     }
-    bool moves = axes >> sweep->attr.axis & 1;
-    if (!moves || axes != n->results[0]->type.axes || !stays(g, g->f->body, n))
+    if (axes != n->results[0]->type.axes || !stays(g, g->f->body, n))
         return false;
     bool tested;
     uint8_t axis;
@@ -64,6 +61,18 @@ static bool describe(struct gen *g, const struct ir_node *sweep, const struct ir
     *out = (struct gpu_staged){
         .node = n, .vectors = gpu_view(g->gpu->layout, axes).count / width, .bytes = bytes};
     return bytes == 4 || bytes == 8 || bytes == 16;
+}
+
+/* A load of the body's own block, of another place in each round. */
+static bool describe(struct gen *g, const struct ir_node *sweep, const struct ir_node *n,
+                     struct gpu_staged *out)
+{
+    if (n->op != IR_OP_load || !(gpu_subscript_axes(g->f, n) >> sweep->attr.axis & 1))
+        return false;
+    for (uint32_t d = 0; d < g->f->tensors.data[n->attr.tensor].rank; d++)
+        if (!is_free(n->operands[d], sweep, 6))
+            return false;
+    return gpu_stage_describe(g, n, out);
 }
 
 /* ---- sweeps that read the same ----------------------------------------------------------------- */
@@ -113,7 +122,7 @@ static struct gpu_stage *new_stage(struct gen *g, const struct ir_node *sweep)
 static void add_load(struct gen *g, struct gpu_stage *s, struct gpu_staged x)
 {
     x.offset = s->slot_bytes;
-    s->slot_bytes += (uint32_t)view_bytes(g, &x);
+    s->slot_bytes += (uint32_t)gpu_stage_bytes(g, &x);
     vec_push(&g->s->module, &s->loads, x);
 }
 
@@ -124,12 +133,10 @@ static uint32_t smaller(uint32_t a, uint32_t b)
     return a < b ? a : b;
 }
 
-enum { RESERVE = 8192 }; /* bytes of shared memory left for reductions */
-
 /* As many of the wanted slots as there is room for. */
 static uint32_t fitting_slots(const struct gen *g, const struct gpu_stage *s, uint32_t wanted)
 {
-    uint32_t used = g->gpu->shared_bytes + RESERVE, all = g->target->facts.shared_bytes;
+    uint32_t used = g->gpu->shared_bytes + GPU_SHARED_RESERVE, all = g->target->facts.shared_bytes;
     return smaller(wanted, used < all ? (all - used) / s->slot_bytes : 0);
 }
 
@@ -210,6 +217,16 @@ static struct gpu_stage *open_ring(struct gen *g, struct ir_node *sweep)
         return NULL;
     s->base = gpu_shared(g, s->slots * s->slot_bytes);
     return s;
+}
+
+uint64_t gpu_stage_ring_bytes(struct gen *g, const struct ir_node *sweep)
+{
+    uint64_t bytes = 0;
+    struct gpu_staged x;
+    for (const struct ir_node *n = sweep->regions[0]->first; n; n = n->next)
+        if (describe(g, sweep, n, &x))
+            bytes += gpu_stage_bytes(g, &x);
+    return bytes * g->gpu->schedule.stages;
 }
 
 struct gpu_stage *gpu_stage_open(struct gen *g, struct ir_node *sweep, bool *again)
@@ -340,7 +357,7 @@ void gpu_stage_keep(struct gen *g, struct gpu_stage *s, uint32_t round)
 /* ---- taking ------------------------------------------------------------------------------------ */
 
 /* The address's shape without the address. */
-static struct gpu_address shape_of(struct gen *g, const struct gpu_staged *x)
+struct gpu_address gpu_stage_shape(struct gen *g, const struct gpu_staged *x)
 {
     const struct ir_tensor *t = &g->f->tensors.data[x->node->attr.tensor];
     axis_set axes = x->node->results[0]->type.axes;
@@ -356,24 +373,35 @@ static struct gpu_address shape_of(struct gen *g, const struct gpu_staged *x)
                                 .vector_axis = axis};
 }
 
+LLVMValueRef gpu_stage_read(struct gen *g, const struct gpu_stage *s, const struct gpu_staged *x,
+                            const struct gpu_address *shape, LLVMValueRef slot, uint32_t k)
+{
+    return g->gpu->hooks->shared_load(&g->gpu->lane, gpu_vector_type(g, shape),
+                                      place_of(g, s, x, slot, k), NULL);
+}
+
+const struct gpu_staged *gpu_stage_find(const struct gpu_stage *s, const struct ir_node *n)
+{
+    for (uint32_t i = 0; s && i < s->loads.count; i++)
+        if (s->loads.data[i].node == n)
+            return &s->loads.data[i];
+    return NULL;
+}
+
 bool gpu_stage_take(struct gen *g, struct ir_node *n)
 {
     struct gpu_stage *s = g->gpu->stage;
-    const struct gpu_staged *x = NULL;
-    for (uint32_t i = 0; s && i < s->loads.count; i++)
-        if (s->loads.data[i].node == n)
-            x = &s->loads.data[i];
+    const struct gpu_staged *x = gpu_stage_find(s, n);
     if (!x || (!s->slot && s->round < 0))
         return false;
-    struct gpu_address a = shape_of(g, x);
+    struct gpu_address a = gpu_stage_shape(g, x);
     if (s->round >= 0) {
         gpu_take_vectors(g, &a, x->kept[s->round]);
         return true;
     }
     LLVMValueRef *vectors = arena_array(&g->s->module, LLVMValueRef, x->vectors);
     for (uint32_t k = 0; k < x->vectors; k++)
-        vectors[k] = g->gpu->hooks->shared_load(&g->gpu->lane, gpu_vector_type(g, &a),
-                                                place_of(g, s, x, s->slot, k), NULL);
+        vectors[k] = gpu_stage_read(g, s, x, &a, s->slot, k);
     gpu_take_vectors(g, &a, vectors);
     return true;
 }

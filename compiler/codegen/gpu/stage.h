@@ -8,6 +8,8 @@
 
 #include "codegen/gpu/gpu.h"
 
+enum { GPU_SHARED_RESERVE = 2048 }; /* bytes of shared memory left for reductions */
+
 /* A load of the sweep's body. */
 struct gpu_staged {
     const struct ir_node *node;
@@ -37,5 +39,18 @@ struct gpu_stage *gpu_stage_open(struct gen *g, struct ir_node *sweep, bool *aga
 void gpu_stage_fetch(struct gen *g, struct gpu_stage *s, LLVMValueRef slot);
 /* Loads it into registers. */
 void gpu_stage_keep(struct gen *g, struct gpu_stage *s, uint32_t round);
+
+/* May the load's vectors be copied without waiting? Then how many of what size. */
+bool gpu_stage_describe(struct gen *g, const struct ir_node *n, struct gpu_staged *out);
+/* Bytes of shared memory that one round of the load takes. */
+uint64_t gpu_stage_bytes(struct gen *g, const struct gpu_staged *x);
+/* Bytes of shared memory that a sweep's ring should have, by the schedule. */
+uint64_t gpu_stage_ring_bytes(struct gen *g, const struct ir_node *sweep);
+/* The stage's load; NULL: it has none of the node. */
+const struct gpu_staged *gpu_stage_find(const struct gpu_stage *s, const struct ir_node *n);
+/* The load's address without where it is, and vector k of what lies in a slot. */
+struct gpu_address gpu_stage_shape(struct gen *g, const struct gpu_staged *x);
+LLVMValueRef gpu_stage_read(struct gen *g, const struct gpu_stage *s, const struct gpu_staged *x,
+                            const struct gpu_address *shape, LLVMValueRef slot, uint32_t k);
 
 #endif

@@ -199,17 +199,27 @@ static void walk_held(struct gen *g, const struct sweep *s, struct gpu_stage *st
 
 /* ---- rings ------------------------------------------------------------------------------------- */
 
-/* Takes the round's data into registers, then lets its slot be filled anew. */
-static void take_and_refill(struct gen *g, const struct sweep *s, struct gpu_stage *stage,
-                            LLVMValueRef start, LLVMValueRef slot)
+static void refill(struct gen *g, const struct sweep *s, struct gpu_stage *stage,
+                   LLVMValueRef start, LLVMValueRef slot)
 {
-    stage->slot = slot;
-    for (uint32_t i = 0; i < stage->loads.count; i++)
-        gpu_load(g, (struct ir_node *)(uintptr_t)stage->loads.data[i].node);
     LLVMValueRef ahead = gen_index(g, (int64_t)(stage->slots * s->tile));
     ahead = LLVMBuildAdd(g->b, start, ahead, "");
     LLVMValueRef exists = LLVMBuildICmp(g->b, LLVMIntSLT, ahead, s->hi, "");
     fetch(g, s, stage, gpu_spot_at(ahead), exists, slot);
+}
+
+/* True if some of the round's data stays in its slot, which is then filled anew only after the round. */
+static bool take_round(struct gen *g, struct gpu_stage *stage)
+{
+    bool parked = false;
+    for (uint32_t i = 0; i < stage->loads.count; i++) {
+        struct ir_node *n = (struct ir_node *)(uintptr_t)stage->loads.data[i].node;
+        if (gpu_park_round(g, n))
+            parked = true;
+        else
+            gpu_load(g, n);
+    }
+    return parked;
 }
 
 static void walk_ring(struct gen *g, const struct sweep *s, struct gpu_stage *stage)
@@ -228,17 +238,24 @@ static void walk_ring(struct gen *g, const struct sweep *s, struct gpu_stage *st
     LLVMPositionBuilderAtEnd(g->b, body);
     g->gpu->hooks->wait(&g->gpu->lane, stage->slots - 1);
     uint32_t mark = gpu_enter(g);
-    take_and_refill(g, s, stage, start, slot);
+    gpu_parked_arrive(g);
+    stage->slot = slot;
+    bool parked = take_round(g, stage);
+    if (!parked)
+        refill(g, s, stage, start, slot);
     gpu_tile_any(g, s, gpu_spot_at(start), next);
     gpu_leave(g, mark);
     stage->slot = NULL;
     LLVMPositionBuilderAtEnd(g->b, next);
+    if (parked)
+        refill(g, s, stage, start, slot);
+    LLVMBasicBlockRef end = LLVMGetInsertBlock(g->b);
     LLVMValueRef after = LLVMBuildAdd(g->b, start, tile_of(g, s), "");
     LLVMValueRef step = LLVMBuildAdd(g->b, slot, word(g, stage->slot_bytes), "");
     LLVMValueRef wraps = LLVMBuildICmp(g->b, LLVMIntUGE, step, word(g, all), "");
     step = LLVMBuildSelect(g->b, wraps, word(g, 0), step, "");
-    LLVMAddIncoming(start, &after, &next, 1);
-    LLVMAddIncoming(slot, &step, &next, 1);
+    LLVMAddIncoming(start, &after, &end, 1);
+    LLVMAddIncoming(slot, &step, &end, 1);
     LLVMBuildBr(g->b, test);
     LLVMPositionBuilderAtEnd(g->b, done);
 }

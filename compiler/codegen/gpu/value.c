@@ -2,8 +2,9 @@
  * time when somebody asks, and remembered until their region ends. */
 #include "codegen/gpu/gpu.h"
 
-/* A chain of so many simple ops is computed again rather than kept over a barrier. */
-#define CHEAP 4
+/* A chain of so many simple ops is computed again rather than kept over a barrier; where rows wait in
+ * shared memory for the sake of registers, so is one with an exponential. */
+enum { CHEAP = 4, CHEAP_FROM_SHARED = 10 };
 
 static bool is_half(enum ir_elem e)
 {
@@ -38,11 +39,27 @@ void gpu_leave(struct gen *g, uint32_t mark)
 
 /* ---- what is lazy, what is cheap --------------------------------------------------------------- */
 
-static bool is_lazy(const struct ir_value *v)
+/* A reduction over axes whose tiles have one element gives that element. If wanted, it is computed
+ * where it is used: what rounds add up then takes no registers while the block waits. */
+static bool is_of_one(const struct gen *g, const struct ir_node *n)
+{
+    const struct ir_func *f = g->f;
+    if (g->gpu->schedule.in_shared < 2 || n->region_count || n->result_count != 1 ||
+        n->attr.to != IR_NO_AXIS || n->results[0]->type.elem != n->operands[0]->type.elem)
+        return false;
+    for (uint32_t a = 0; a < f->axes.count; a++)
+        if ((n->attr.axes >> a & 1) &&
+            (f->axes.data[a].tile != 1 || f->axes.data[a].kind == IR_AXIS_PART))
+            return false;
+    return true;
+}
+
+static bool is_lazy(const struct gen *g, const struct ir_value *v)
 {
     if (v->def != IR_DEF_NODE)
         return false;
     switch ((int)v->node->op) {
+    case IR_OP_reduce: return is_of_one(g, v->node);
     case IR_OP_const:
     case IR_OP_index:
     case IR_OP_spread:
@@ -56,6 +73,7 @@ static bool is_lazy(const struct ir_value *v)
 static uint8_t cost_of(const struct ir_node *n)
 {
     switch ((int)n->op) {
+    case IR_OP_reduce:
     case IR_OP_const: return 0;
     case IR_OP_index:
     case IR_OP_spread:
@@ -78,7 +96,9 @@ static uint8_t cost_of(const struct ir_node *n)
     case IR_OP_cmp:
     case IR_OP_select: return 1;
     case IR_OP_cast: return is_half(n->operands[0]->type.elem) ? 1 : 2;
-    default: return CHEAP + 1;
+    case IR_OP_exp:
+    case IR_OP_exp2: return CHEAP + 1;
+    default: return CHEAP_FROM_SHARED + 1;
     }
 }
 
@@ -92,11 +112,15 @@ static void judge(struct gen *g, struct gpu_value *gv)
         if (!n->operands[i]->type.axes)
             continue;
         const struct gpu_value *x = gpu_value(g, n->operands[i]);
-        cost += x->lazy ? x->cost : 0;
-        narrow |= x->lazy ? x->cheap : x->words != NULL;
+        bool kept = !x->lazy || (!x->cheap && x->view.count < gv->view.count); /* of a row */
+        cost += kept ? 0 : x->cost;
+        bool parked = g->gpu->schedule.in_shared && n->operands[i]->def == IR_DEF_NODE &&
+                      n->operands[i]->node->op == IR_OP_load;
+        narrow |= x->lazy ? x->cheap : x->words != NULL || parked;
     }
-    gv->cost = (uint8_t)(cost > CHEAP ? CHEAP + 1 : cost);
-    gv->cheap = cost <= CHEAP && narrow;
+    unsigned most = g->gpu->schedule.in_shared ? CHEAP_FROM_SHARED : CHEAP;
+    gv->cost = (uint8_t)(cost > most ? most + 1 : cost);
+    gv->cheap = cost <= most && narrow;
 }
 
 static void keep_words(struct gen *g, struct gpu_value *gv)
@@ -114,7 +138,7 @@ struct gpu_value *gpu_value(struct gen *g, struct ir_value *v)
     gv->v = v;
     gv->view = gpu_view(g->gpu->layout, v->type.axes);
     gv->regs = arena_array(&g->s->module, LLVMValueRef, gv->view.count);
-    gv->lazy = is_lazy(v);
+    gv->lazy = is_lazy(g, v);
     bool packed = gv->lazy || (v->def == IR_DEF_NODE && v->node->op == IR_OP_load);
     if (packed)
         keep_words(g, gv);
@@ -259,6 +283,7 @@ static LLVMValueRef compute(struct gen *g, struct gpu_value *gv, uint32_t i)
     switch ((int)n->op) {
     case IR_OP_const: return gen_constant(g, n);
     case IR_OP_index: return index_of(g, &gv->view, i, n->attr.axis);
+    case IR_OP_reduce:
     case IR_OP_spread:
     case IR_OP_expand: return gpu_reg_in(g, n->operands[0], &gv->view, i);
     case IR_OP_merge: return merge(g, gv, i);
@@ -272,7 +297,7 @@ LLVMValueRef gpu_reg(struct gen *g, struct ir_value *v, uint32_t i)
     if (gv->regs[i])
         return gv->regs[i];
     LLVMValueRef x;
-    if (gv->late && !(gv->words && gv->words[i / 2]))
+    if ((gv->late || gv->parked) && !(gv->words && gv->words[i / 2]))
         gpu_load_late(g, gv, i);
     if (gv->regs[i])
         return gv->regs[i];
@@ -291,7 +316,7 @@ LLVMValueRef gpu_reg(struct gen *g, struct ir_value *v, uint32_t i)
 LLVMValueRef gpu_word(struct gen *g, struct ir_value *v, uint32_t i)
 {
     struct gpu_value *gv = gpu_value(g, v);
-    if (gv->late && gv->words && !gv->words[i])
+    if ((gv->late || gv->parked) && gv->words && !gv->words[i])
         gpu_load_late(g, gv, 2 * i);
     LLVMValueRef word = gv->words ? gv->words[i] : NULL;
     if (word)
@@ -396,7 +421,9 @@ void gpu_settle(struct gen *g, const bool *used)
     forget_cheap(g);
     for (uint32_t id = 0; id < g->f->value_count; id++) {
         struct gpu_value *gv = g->gpu->values[id];
-        if (gv && gv->words && !gv->lazy && (!used || used[id]))
+        if (gv && gv->parked)
+            gpu_park_again(g, gv);
+        else if (gv && gv->words && !gv->lazy && (!used || used[id]))
             pin_words(g, gv, used != NULL);
     }
 }

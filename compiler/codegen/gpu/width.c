@@ -49,7 +49,7 @@ static bool runs_along(struct proof *p, const struct ir_affine *f)
     }
     for (unsigned i = 0; i < p->g->f->axes.count; i++) {
         int64_t c = f->coefficient[i];
-        if (i == p->axis && c != 1)
+        if (i == p->axis && (c != 1 || f->factor[i]))
             return fails(p, say(p, "%s does not go along its rows", p->g->f->axes.data[i].name));
         if (i != p->axis && !divides(p->width, (uint64_t)c))
             return fails(p, say(p, "%s moves by less", p->g->f->axes.data[i].name));
@@ -145,7 +145,7 @@ uint32_t gpu_hoped_width(const struct gen *g, const struct ir_node *n, uint8_t a
     ir_affine_of(n->operands[t->rank - 1], &last);
     while (most & (most - 1))
         most &= most - 1;
-    return last.coefficient[axis] == 1 && most ? most : proven;
+    return last.coefficient[axis] == 1 && !last.factor[axis] && most ? most : proven;
 }
 
 uint32_t gpu_possible_width(const struct gen *g, const struct gpu_layout *l,

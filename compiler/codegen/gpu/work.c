@@ -66,7 +66,7 @@ static uint8_t fast_axis(const struct ir_func *f, const struct ir_node *n)
         outer |= n->operands[d]->type.axes;
     ir_affine_of(n->operands[t->rank - 1], &last);
     for (uint32_t a = 0; last.affine && a < f->axes.count; a++)
-        if (last.axes & bit(a) && !(outer & bit(a)) && last.coefficient[a] == 1)
+        if (last.axes & bit(a) && !(outer & bit(a)) && last.coefficient[a] == 1 && !last.factor[a])
             return (uint8_t)a;
     return IR_NO_AXIS;
 }

@@ -75,7 +75,7 @@ static void cancelled_axes(void **state)
     assert_int_equal(a.term_count, 0);
 }
 
-/* A product of scalars is a term of its own; one of an index and a scalar is not linear. */
+/* A product of scalars is a term of its own, one of an index and a scalar scales the axis. */
 static void products(void **state)
 {
     struct fixture *x = *state;
@@ -84,7 +84,20 @@ static void products(void **state)
     ir_affine_of(ir_binary(&x->b, IR_OP_add, x->row, square), &a);
     assert_true(a.affine);
     assert_ptr_equal(a.terms[0].value, square);
-    ir_affine_of(ir_binary(&x->b, IR_OP_mul, x->row, x->n), &a);
+    struct ir_value *scaled = ir_binary(&x->b, IR_OP_mul, x->n, x->row);
+    ir_affine_of(ir_binary(&x->b, IR_OP_sub, x->col, scaled), &a);
+    assert_true(a.affine);
+    assert_int_equal(a.axes, 3);
+    assert_int_equal(a.coefficient[ROW], -1);
+    assert_ptr_equal(a.factor[ROW], x->n);
+    assert_int_equal(a.coefficient[COL], 1);
+    assert_null(a.factor[COL]);
+    /* Not linear: n * row + row, and a product of two axes. */
+    ir_affine_of(ir_binary(&x->b, IR_OP_add, scaled, x->row), &a);
+    assert_false(a.affine);
+    ir_affine_of(ir_binary(&x->b, IR_OP_add, x->row, scaled), &a);
+    assert_false(a.affine);
+    ir_affine_of(ir_binary(&x->b, IR_OP_mul, x->row, x->col), &a);
     assert_false(a.affine);
     ir_affine_of(ir_cast(&x->b, ir_cast(&x->b, x->row, IR_I32), IR_INDEX), &a);
     assert_false(a.affine);
