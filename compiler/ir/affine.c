@@ -78,8 +78,7 @@ static bool add_operands(struct walk *w, const struct ir_value *v, int64_t scale
     case IR_OP_neg: return add_scaled(w, x[0], times(scale, -1));
     case IR_OP_add: return add_scaled(w, x[0], scale) && add_scaled(w, x[1], scale);
     case IR_OP_sub: return add_scaled(w, x[0], scale) && add_scaled(w, x[1], times(scale, -1));
-    case IR_OP_mul:
-        return add_product(w, x[0], x[1], scale) || add_product(w, x[1], x[0], scale);
+    case IR_OP_mul: return add_product(w, x[0], x[1], scale) || add_product(w, x[1], x[0], scale);
     case IR_OP_index: return v->type.axes && add_index(w, n->attr.axis, NULL, scale);
     default: return false;
     }

@@ -356,7 +356,8 @@ static void an_illegal_address_is_told_by_every_call(void **state)
     struct world *w = world_or_skip(state);
     uint64_t slots[4] = {256, 256, N, 0}, address;
     char first[256];
-    assert_int_equal(rt_cuda.launch(w->device, w->kernel, slots, 4, PROGRAMS, false, NULL), LDSL_OK);
+    assert_int_equal(rt_cuda.launch(w->device, w->kernel, slots, 4, PROGRAMS, false, NULL),
+                     LDSL_OK);
     assert_int_equal(rt_cuda.synchronize(w->device, NULL), LDSL_DEVICE);
     snprintf(first, sizeof first, "%s", ldsl_last_error());
     print_message("%s\n", first);

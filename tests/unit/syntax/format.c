@@ -221,7 +221,7 @@ static void wide_characters_count_once(void **state)
         strcat(wide, "\xc3\xa9");
     strcat(text, wide);
     strcat(text, "\", a_long_argument, a_long_argument);");
-    char wanted[256];
+    char wanted[sizeof text + 1];
     snprintf(wanted, sizeof wanted, "%s\n", text);
     expect_format(text, wanted);
 }
