@@ -387,8 +387,9 @@ uint32_t gpu_possible_width(const struct gen *g, const struct gpu_layout *l,
  * after reporting. */
 bool gpu_assign(struct gen *g, const struct schedule *schedule, struct gpu_layout *out);
 
-/* An estimate of the registers that a thread needs. pressure.c */
-uint32_t gpu_pressure(struct session *s, const struct ir_func *f, const struct gpu_layout *layout);
+/* An estimate of the registers that a thread needs; in_shared: rows wait elsewhere. pressure.c */
+uint32_t gpu_pressure(struct session *s, const struct ir_func *f, const struct gpu_layout *layout,
+                      bool in_shared);
 
 /* ---- what a person may see -------------------------------------------------------------------- */
 

@@ -5,10 +5,14 @@
 
 #include <string.h>
 
-enum { WORKING = 24 }; /* addresses, counters, what an op needs while it runs */
+enum {
+    WORKING = 24, /* addresses, counters, what an op needs while it runs */
+    VECTOR = 4    /* of a row that waits in shared memory: what is read of it at a time */
+};
 
 struct life {
     const struct gpu_layout *layout;
+    bool in_shared;
     uint32_t *last; /* by value id: position in its block where it is used last, plus 1 */
     uint32_t *seen; /* by value id: the last walk that met it */
     uint32_t walk;
@@ -69,6 +73,8 @@ static uint32_t words_of(const struct life *l, const struct ir_value *v)
 {
     uint32_t bits = ir_elem_bits(v->type.elem);
     uint32_t regs = gpu_view(l->layout, v->type.axes).count;
+    if (l->in_shared && v->def == IR_DEF_NODE && v->node->op == IR_OP_load && regs > VECTOR)
+        return VECTOR;
     return bits <= 16 && ir_elem_is_float(v->type.elem) ? (regs * bits + 31) / 32
                                                         : regs * ((bits + 31) / 32);
 }
@@ -108,9 +114,11 @@ static uint32_t most_alive(struct life *l, const struct ir_block *b)
     return most;
 }
 
-uint32_t gpu_pressure(struct session *s, const struct ir_func *f, const struct gpu_layout *layout)
+uint32_t gpu_pressure(struct session *s, const struct ir_func *f, const struct gpu_layout *layout,
+                      bool in_shared)
 {
     struct life l = {.layout = layout,
+                     .in_shared = in_shared,
                      .last = arena_array(&s->scratch, uint32_t, f->value_count + 1),
                      .seen = arena_array(&s->scratch, uint32_t, f->value_count + 1)};
     return WORKING + most_alive(&l, f->body);

@@ -346,7 +346,8 @@ const char *gpu_report(struct gen *g)
             put(&t, "  %s\n", access_text(g, &work, &work.items.data[i]));
     put_conversions(&t, g, &work);
     put(&t, "estimates\n  %s\n", traffic_text(g->s, g->f, &work));
-    put(&t, "  about %u registers a thread\n", gpu_pressure(g->s, g->f, l));
+    put(&t, "  about %u registers a thread\n",
+        gpu_pressure(g->s, g->f, l, g->gpu->schedule.in_shared));
     return whole_text(&t);
 }
 
@@ -373,7 +374,7 @@ static void remark_residency(struct gen *g)
 {
     const struct facts *facts = &g->target->facts;
     uint32_t threads = g->gpu->layout->threads, shared = g->gpu->shared_bytes;
-    uint32_t regs = gpu_pressure(g->s, g->f, g->gpu->layout);
+    uint32_t regs = gpu_pressure(g->s, g->f, g->gpu->layout, g->gpu->schedule.in_shared);
     uint32_t most =
         g->gpu->schedule.max_registers ? g->gpu->schedule.max_registers : facts->registers;
     uint32_t used = regs < most ? regs : most;
