@@ -41,12 +41,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     char *end;
     switch (key) {
     case ARGP_KEY_INIT: o->seconds = 1; return 0;
-    case 'S':
-        if (o->calls.shape_count == CALLS_SHAPES)
-            argp_error(state, "more than %d shapes", CALLS_SHAPES);
-        else
-            o->calls.shapes[o->calls.shape_count++] = arg;
-        return 0;
+    case 'S': calls_add_shape(&o->calls, arg, state); return 0;
     case 'a': o->calls.every_shape = true; return 0;
     case 't': o->calls.dtype = arg; return 0;
     case 'w': o->calls.with = arg; return 0;

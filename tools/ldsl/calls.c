@@ -1,10 +1,19 @@
 #include "calls.h"
 
+#include <argp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 enum { MAX_SHAPE = 16 };
+
+void calls_add_shape(struct calls_options *o, const char *shape, struct argp_state *state)
+{
+    if (o->shape_count == CALLS_SHAPES)
+        argp_error(state, "more than %d shapes", CALLS_SHAPES);
+    else
+        o->shapes[o->shape_count++] = shape;
+}
 
 int calls_check(struct cli *cli, const struct calls_options *o)
 {

@@ -1,4 +1,4 @@
-/* Which calls of which operators bench and tune time: operators x shapes x element types. */
+/* Which calls of which operators bench, tune and test run: operators x shapes x element types. */
 #ifndef LDSL_CALLS_H
 #define LDSL_CALLS_H
 
@@ -17,6 +17,11 @@ struct calls_options {
     const char *dtype; /* NULL: bf16 and f32 */
     const char *with;  /* schedule values, or NULL */
 };
+
+struct argp_state;
+
+/* One more --shape; more than there is room for are an error of the command line. */
+void calls_add_shape(struct calls_options *o, const char *shape, struct argp_state *state);
 
 /* Reports an element type that is none: EXIT_DONE or EXIT_USAGE. */
 int calls_check(struct cli *cli, const struct calls_options *o);

@@ -40,12 +40,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case ARGP_KEY_INIT: o->seed = 1; return 0;
     case 'G': o->graph = true; return 0;
     case 'L': o->large = true; return 0;
-    case 'S':
-        if (o->calls.shape_count == CALLS_SHAPES)
-            argp_error(state, "more than %d shapes", CALLS_SHAPES);
-        else
-            o->calls.shapes[o->calls.shape_count++] = arg;
-        return 0;
+    case 'S': calls_add_shape(&o->calls, arg, state); return 0;
     case 't': o->calls.dtype = arg; return 0;
     case 'k': o->only = arg; return 0;
     case 'n': return parse_number(&o->cases, arg, state);
