@@ -44,26 +44,15 @@ struct border {
 
 static struct border border_of(struct gen *g, const struct gpu_address *a, uint32_t i)
 {
-    if (a->width == 1) {
+    if (a->width == 1 || !gpu_is_ragged(g, a->width, a->vector_axis)) {
         LLVMValueRef exists = gpu_exists(g, &a->view, i, a->view.axes);
         return (struct border){exists, exists, false};
     }
     axis_set along = (axis_set)1 << a->vector_axis;
     LLVMValueRef others = gpu_exists(g, &a->view, i, a->view.axes & ~along);
-    LLVMValueRef first = gpu_exists(g, &a->view, i, along);
-    LLVMValueRef last = gpu_exists(g, &a->view, i + a->width - 1, along);
-    if (first == last)
-        return (struct border){gpu_and(g, others, first), gpu_and(g, others, first), false};
-    LLVMValueRef all = gpu_and(g, others, gpu_and(g, first, last));
+    LLVMValueRef all = gpu_contains(g, &a->view, i, a->width, a->vector_axis);
     LLVMValueRef some = gpu_overlaps(g, &a->view, i, a->width, a->vector_axis);
-    return (struct border){all, gpu_and(g, others, some), true};
-}
-
-/* Guards are made before the blocks of ragged vectors, which may not remember anything. */
-static void prepare_guards(struct gen *g, const struct gpu_address *a)
-{
-    for (uint32_t i = 0; i < a->view.count; i++)
-        gpu_exists(g, &a->view, i, a->view.axes);
+    return (struct border){gpu_and(g, others, all), gpu_and(g, others, some), true};
 }
 
 /* True if element i lies in the tensor. */
@@ -108,10 +97,13 @@ LLVMValueRef gpu_load_elements(struct gen *g, const struct gpu_address *a, uint3
 {
     LLVMTypeRef flat = gen_wide(gen_memory_type(g, a->tensor->elem), a->width);
     LLVMValueRef v = LLVMConstNull(flat);
+    uint32_t mark = gpu_enter(g);
+    gpu_renew_tests(g, a->view.axes);
     for (uint32_t k = 0; k < a->width; k++) {
         LLVMValueRef guard = gpu_exists(g, &a->view, i + k, a->view.axes);
         v = insert(g, v, load_one(g, a, i + k, guard), k);
     }
+    gpu_leave(g, mark);
     return LLVMBuildBitCast(g->b, v, gpu_vector_type(g, a), "");
 }
 
@@ -144,6 +136,17 @@ static LLVMValueRef load_vector(struct gen *g, const struct gpu_address *a, uint
     return one_of(g, type, quick, from, parts, end);
 }
 
+/* All vectors, in a block of their own. */
+static LLVMBasicBlockRef load_block(struct gen *g, const struct gpu_address *a, bool whole,
+                                    LLVMValueRef *out)
+{
+    uint32_t mark = gpu_enter(g);
+    for (uint32_t i = 0; i < a->view.count / a->width; i++)
+        out[i] = whole ? load_vector(g, a, i * a->width) : gpu_load_elements(g, a, i * a->width);
+    gpu_leave(g, mark);
+    return LLVMGetInsertBlock(g->b);
+}
+
 /* Vectors if the address allows, else elements. */
 static void load_tested(struct gen *g, const struct gpu_address *a, LLVMValueRef *out)
 {
@@ -153,14 +156,10 @@ static void load_tested(struct gen *g, const struct gpu_address *a, LLVMValueRef
     LLVMValueRef *parts = arena_array(&g->s->module, LLVMValueRef, count);
     LLVMBuildCondBr(g->b, a->aligned, wide, narrow);
     LLVMPositionBuilderAtEnd(g->b, narrow);
-    for (uint32_t i = 0; i < count; i++)
-        parts[i] = gpu_load_elements(g, a, i * a->width);
-    narrow = LLVMGetInsertBlock(g->b);
+    narrow = load_block(g, a, false, parts);
     LLVMBuildBr(g->b, join);
     LLVMPositionBuilderAtEnd(g->b, wide);
-    for (uint32_t i = 0; i < count; i++)
-        out[i] = load_vector(g, a, i * a->width);
-    wide = LLVMGetInsertBlock(g->b);
+    wide = load_block(g, a, true, out);
     LLVMBuildBr(g->b, join);
     LLVMPositionBuilderAtEnd(g->b, join);
     for (uint32_t i = 0; i < count; i++)
@@ -169,7 +168,7 @@ static void load_tested(struct gen *g, const struct gpu_address *a, LLVMValueRef
 
 void gpu_load_vectors(struct gen *g, const struct gpu_address *a, LLVMValueRef *out)
 {
-    prepare_guards(g, a);
+    gpu_renew_tests(g, a->view.axes);
     if (a->aligned) {
         load_tested(g, a, out);
         return;
@@ -260,6 +259,7 @@ void gpu_load_here(struct gen *g, struct ir_node *n)
         return;
     struct gpu_address a = gpu_address(g, n, n->results[0]->type.axes);
     if (a.width == 1) {
+        gpu_renew_tests(g, a.view.axes);
         for (uint32_t i = 0; i < a.view.count; i++)
             load_single(g, &a, i);
         return;
@@ -317,11 +317,14 @@ static void store_by_element(struct gen *g, const struct gpu_address *a, uint32_
 {
     LLVMTypeRef t = gen_memory_type(g, a->tensor->elem);
     x = LLVMBuildBitCast(g->b, x, gen_wide(t, a->width), "");
+    uint32_t mark = gpu_enter(g);
+    gpu_renew_tests(g, a->view.axes);
     for (uint32_t k = 0; k < a->width; k++) {
         LLVMValueRef exists = gpu_exists(g, &a->view, i + k, a->view.axes);
         struct lane_access access = gpu_access(g, a, i + k, t, 1, gpu_and(g, exists, owner));
         g->gpu->hooks->store(&g->gpu->lane, &access, gen_lane(g, x, k));
     }
+    gpu_leave(g, mark);
 }
 
 static void store_vector(struct gen *g, const struct gpu_address *a, uint32_t i, LLVMValueRef x,
@@ -349,8 +352,10 @@ static void store_tested(struct gen *g, const struct gpu_address *a, LLVMValueRe
     LLVMBasicBlockRef join = gen_block(g, "stored");
     LLVMBuildCondBr(g->b, a->aligned, wide, narrow);
     LLVMPositionBuilderAtEnd(g->b, wide);
+    uint32_t mark = gpu_enter(g);
     for (uint32_t i = 0; i < a->view.count; i += a->width)
         store_vector(g, a, i, vectors[i / a->width], owner);
+    gpu_leave(g, mark);
     LLVMBuildBr(g->b, join);
     LLVMPositionBuilderAtEnd(g->b, narrow);
     for (uint32_t i = 0; i < a->view.count; i += a->width)
@@ -393,7 +398,7 @@ void gpu_store_here(struct gen *g, struct ir_node *n)
     axis_set axes = gpu_subscript_axes(g->f, n) | v->type.axes;
     struct gpu_address a = gpu_address(g, n, axes);
     LLVMValueRef owner = gpu_owner(g, axes);
-    prepare_guards(g, &a);
+    gpu_renew_tests(g, axes);
     if (!axes && owner) {
         gpu_force(g, v);
         store_scalar(g, &a, v, owner);

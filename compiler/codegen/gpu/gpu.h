@@ -85,6 +85,7 @@ struct gpu_axis {
     LLVMValueRef room;   /* i32: elements counted from this thread's first one that exist; NULL: all
                             of the layout's cover */
     LLVMValueRef skip;   /* i32: elements before it do not exist; NULL: none */
+    LLVMValueRef span;   /* i32: room - skip; NULL: one of them is */
     uint32_t group;      /* elements exist or not in groups of so many */
     bool by_vectors;     /* ... as this thread's vectors do */
     LLVMValueRef *tests; /* by register number along the axis: exists */
@@ -190,7 +191,16 @@ void gpu_step_into(struct gen *g, struct gpu_layout *layout, axis_set axes,
 void gpu_step_back(struct gen *g, const struct gpu_standing *saved);
 /* True (i1) if the element in register i exists along `axes`; NULL: it surely does. */
 LLVMValueRef gpu_exists(struct gen *g, const struct gpu_view *view, uint32_t i, axis_set axes);
-/* True if one of `width` neighbours, from register i on, exists along an axis. */
+/* Many tests are not kept from one access to the next: call it where one begins, and in the blocks of
+ * its cases (between gpu_enter and gpu_leave). What LLVM takes for the same test would live all the
+ * while, in one of seven predicates; from more, ptxas makes bits of a register, and has been seen to
+ * read one back wrong (docs/decisions/0016). */
+void gpu_renew_tests(struct gen *g, axis_set axes);
+/* Do of `width` neighbours some exist along the axis and others not? */
+bool gpu_is_ragged(struct gen *g, uint32_t width, uint8_t axis);
+/* If so: true if all of them exist, from register i on; true if one of them does. */
+LLVMValueRef gpu_contains(struct gen *g, const struct gpu_view *view, uint32_t i, uint32_t width,
+                          uint8_t axis);
 LLVMValueRef gpu_overlaps(struct gen *g, const struct gpu_view *view, uint32_t i, uint32_t width,
                           uint8_t axis);
 /* True for the one thread among those that hold copies of the same elements over `axes`; NULL:

@@ -3,7 +3,10 @@
 
 #include <string.h>
 
-enum { MOST_GROUP = 64 }; /* more than a vector has */
+enum {
+    MOST_GROUP = 64, /* more than a vector has */
+    MOST_KEPT = 4,   /* tests of an axis: a thread has seven predicates */
+};
 
 static axis_set bit_of(unsigned axis)
 {
@@ -171,7 +174,7 @@ static void find_room(struct gen *g, uint8_t axis)
     const struct gpu_axis_layout *l = &g->gpu->layout->axes[axis];
     const struct ir_axis *a = &g->f->axes.data[axis];
     struct gpu_axis *x = &g->gpu->axes[axis];
-    x->skip = x->room = NULL;
+    x->skip = x->span = x->room = NULL;
     x->tests = arena_array(&g->s->module, LLVMValueRef, l->regs);
     if (a->kind == IR_AXIS_PART || (!x->end && l->cover == (uint64_t)a->tile))
         return;
@@ -182,6 +185,7 @@ static void find_room(struct gen *g, uint8_t axis)
 static void find_skip(struct gen *g, struct gpu_axis *x)
 {
     x->skip = x->thread ? LLVMBuildSub(g->b, x->first, x->thread, "") : x->first;
+    x->span = x->room ? LLVMBuildSub(g->b, x->room, x->skip, "") : NULL;
 }
 
 void gpu_place_axis(struct gen *g, uint8_t axis, LLVMValueRef start, LLVMValueRef limit,
@@ -234,6 +238,52 @@ LLVMValueRef gpu_and(struct gen *g, LLVMValueRef a, LLVMValueRef b)
     return !a ? b : !b ? a : LLVMBuildAnd(g->b, a, b, "");
 }
 
+/* How many elements in a row exist or not together, as the thread's registers have them. */
+static uint32_t group_of(const struct gpu_axis *x, const struct gpu_axis_layout *l)
+{
+    if (x->by_vectors)
+        return l->vector;
+    return l->vector > 1 && !x->skip ? (uint32_t)gcd(l->vector, x->group) : 1;
+}
+
+static void renew(struct gen *g, LLVMValueRef *word)
+{
+    if (*word)
+        gpu_remember(g, word, g->gpu->hooks->pin(&g->gpu->lane, *word, true));
+}
+
+void gpu_renew_tests(struct gen *g, axis_set axes)
+{
+    for (unsigned a = 0; a < g->f->axes.count; a++) {
+        struct gpu_axis *x = &g->gpu->axes[a];
+        const struct gpu_axis_layout *l = &g->gpu->layout->axes[a];
+        if (!(axes & bit_of(a)) || (!x->room && !x->skip) || l->regs / group_of(x, l) <= MOST_KEPT)
+            continue;
+        for (uint32_t r = 0; r < l->regs; r++)
+            if (x->tests[r])
+                gpu_remember(g, &x->tests[r], NULL);
+        renew(g, &x->room);
+        renew(g, &x->skip);
+        renew(g, &x->span);
+    }
+}
+
+/* Of the elements counted from this thread's first one: are those from `from` on, `width` of them, among
+ * those that exist? One comparison, if they do not begin at 0: skip <= from and from + width <= room is
+ * from - skip <= span - width without a sign. */
+static LLVMValueRef contains(struct gen *g, const struct gpu_axis *x, uint32_t from, uint32_t width)
+{
+    if (!x->skip)
+        return LLVMBuildICmp(g->b, LLVMIntSGE, x->room, constant(g, from + width), "");
+    if (!x->room)
+        return LLVMBuildICmp(g->b, LLVMIntSLE, x->skip, constant(g, from), "");
+    LLVMTypeRef t = g->t_i32;
+    LLVMValueRef after = LLVMBuildSub(g->b, constant(g, from), x->skip, "");
+    LLVMValueRef most[] = {LLVMBuildSub(g->b, x->span, constant(g, width - 1), ""), constant(g, 0)};
+    return LLVMBuildICmp(g->b, LLVMIntULT, after, gen_intrinsic(g, "llvm.smax", &t, 1, most, 2),
+                         "");
+}
+
 /* One test for all elements that exist together: it is the same LLVM value for all of them. */
 static LLVMValueRef exists_along(struct gen *g, const struct gpu_view *view, uint32_t i,
                                  uint8_t axis)
@@ -243,19 +293,24 @@ static LLVMValueRef exists_along(struct gen *g, const struct gpu_view *view, uin
     if (!x->room && !x->skip)
         return NULL;
     uint32_t r = gpu_view_digit(view, i, axis);
-    uint32_t group = l->vector > 1 && !x->skip ? (uint32_t)gcd(l->vector, x->group) : 1;
-    if (x->by_vectors)
-        group = l->vector;
-    r -= r % group;
-    if (x->tests[r])
-        return x->tests[r];
-    LLVMValueRef offset = constant(g, gpu_axis_offset(l, r)), in = NULL;
-    if (x->room)
-        in = LLVMBuildICmp(g->b, LLVMIntSGT, x->room, offset, "");
-    if (x->skip)
-        in = gpu_and(g, in, LLVMBuildICmp(g->b, LLVMIntSLE, x->skip, offset, ""));
-    gpu_remember(g, &x->tests[r], in);
-    return in;
+    r -= r % group_of(x, l);
+    if (!x->tests[r])
+        gpu_remember(g, &x->tests[r], contains(g, x, gpu_axis_offset(l, r), 1));
+    return x->tests[r];
+}
+
+bool gpu_is_ragged(struct gen *g, uint32_t width, uint8_t axis)
+{
+    const struct gpu_axis *x = &g->gpu->axes[axis];
+    return (x->room || x->skip) && group_of(x, &g->gpu->layout->axes[axis]) % width != 0;
+}
+
+LLVMValueRef gpu_contains(struct gen *g, const struct gpu_view *view, uint32_t i, uint32_t width,
+                          uint8_t axis)
+{
+    const struct gpu_axis_layout *l = &g->gpu->layout->axes[axis];
+    uint32_t offset = gpu_axis_offset(l, gpu_view_digit(view, i, axis));
+    return contains(g, &g->gpu->axes[axis], offset, width);
 }
 
 LLVMValueRef gpu_overlaps(struct gen *g, const struct gpu_view *view, uint32_t i, uint32_t width,

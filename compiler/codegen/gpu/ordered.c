@@ -188,6 +188,7 @@ static void reduce_axis(struct gen *g, struct gpu_reduction *r, axis_set axes, u
 void gpu_reduce_ordered(struct gen *g, struct gpu_reduction *r)
 {
     axis_set axes = r->from.axes;
+    gpu_renew_tests(g, r->over);
     for (uint32_t i = 0; i < r->from.count; i++) {
         struct gpu_item x = gpu_item_at(g, r->node, &r->from, i);
         r->items[i] = gpu_item_if(g, r->node, &x, gpu_exists(g, &r->from, i, r->over));

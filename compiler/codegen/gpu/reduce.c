@@ -88,6 +88,7 @@ static struct gpu_item fold_runs(struct gen *g, const struct thread_part *p, uin
 static void in_thread(struct gen *g, struct gpu_reduction *r)
 {
     uint32_t each = r->from.count / r->to.count;
+    gpu_renew_tests(g, r->over);
     for (uint32_t k = 0; k < r->to.count; k++) {
         struct thread_part p = {.r = r, .regs = arena_array(&g->s->module, uint32_t, each)};
         for (uint32_t i = 0; i < r->from.count; i++)

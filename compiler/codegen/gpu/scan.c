@@ -77,6 +77,7 @@ static void in_rows(struct gen *g, struct scan *s)
 {
     const struct ir_node *n = s->node;
     axis_set along = (axis_set)1 << n->attr.axis;
+    gpu_renew_tests(g, along);
     for (uint32_t i = 0; i < s->view.count; i++) {
         struct gpu_item x = gpu_item_at(g, n, &s->view, s->reg[i]);
         x = gpu_item_if(g, n, &x, gpu_exists(g, &s->view, s->reg[i], along));

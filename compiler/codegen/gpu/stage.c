@@ -292,14 +292,14 @@ static void copy_vector(struct gen *g, const struct gpu_stage *s, const struct g
                         const struct gpu_address *a, LLVMValueRef slot, uint32_t k)
 {
     uint32_t i = k * a->width;
-    LLVMValueRef guard = gpu_exists(g, &a->view, i, a->view.axes), valid = NULL;
-    if (a->width > 1) {
-        axis_set along = (axis_set)1 << a->vector_axis;
-        LLVMValueRef first = gpu_exists(g, &a->view, i, along);
-        bool ragged = first != gpu_exists(g, &a->view, i + a->width - 1, along);
-        guard = gpu_and(g, gpu_exists(g, &a->view, i, a->view.axes & ~along),
-                        ragged ? gpu_overlaps(g, &a->view, i, a->width, a->vector_axis) : first);
-        valid = ragged ? valid_bytes(g, a, i) : NULL;
+    LLVMValueRef guard = NULL, valid = NULL;
+    if (a->width > 1 && gpu_is_ragged(g, a->width, a->vector_axis)) {
+        axis_set others = a->view.axes & ~((axis_set)1 << a->vector_axis);
+        guard = gpu_and(g, gpu_exists(g, &a->view, i, others),
+                        gpu_overlaps(g, &a->view, i, a->width, a->vector_axis));
+        valid = valid_bytes(g, a, i);
+    } else {
+        guard = gpu_exists(g, &a->view, i, a->view.axes);
     }
     struct lane_access access = gpu_access(g, a, i, gpu_vector_type(g, a), a->width, guard);
     access.valid = valid;
@@ -311,8 +311,7 @@ static void fetch_load(struct gen *g, const struct gpu_stage *s, const struct gp
                        LLVMValueRef slot)
 {
     struct gpu_address a = gpu_address(g, x->node, x->node->results[0]->type.axes);
-    for (uint32_t i = 0; i < a.view.count; i++)
-        gpu_exists(g, &a.view, i, a.view.axes);
+    gpu_renew_tests(g, a.view.axes);
     if (!a.aligned) {
         for (uint32_t k = 0; k < x->vectors; k++)
             copy_vector(g, s, x, &a, slot, k);
@@ -322,8 +321,10 @@ static void fetch_load(struct gen *g, const struct gpu_stage *s, const struct gp
     LLVMBasicBlockRef join = gen_block(g, "fetched");
     LLVMBuildCondBr(g->b, a.aligned, wide, narrow);
     LLVMPositionBuilderAtEnd(g->b, wide);
+    uint32_t mark = gpu_enter(g);
     for (uint32_t k = 0; k < x->vectors; k++)
         copy_vector(g, s, x, &a, slot, k);
+    gpu_leave(g, mark);
     LLVMBuildBr(g->b, join);
     LLVMPositionBuilderAtEnd(g->b, narrow);
     for (uint32_t k = 0; k < x->vectors; k++)
