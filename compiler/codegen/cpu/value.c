@@ -217,6 +217,41 @@ static LLVMValueRef gen_relabel(struct gen *g, struct ir_node *n, unsigned width
                             offset ? offset : gen_index(g, 0));
 }
 
+/* Is the value the axis's own number, which 32 bits hold? */
+static bool is_small_index(const struct gen *g, const struct ir_value *v)
+{
+    if (v->def != IR_DEF_NODE || v->node->op != IR_OP_index)
+        return false;
+    const struct ir_axis *a = &g->f->axes.data[v->node->attr.axis];
+    if (a->lo->def != IR_DEF_NODE || a->lo->node->op != IR_OP_const || a->lo->node->attr.i != 0)
+        return false;
+    for (uint32_t i = 0; i < g->f->params.count; i++)
+        if (g->f->params.data[i].value == a->hi)
+            return g->f->params.data[i].hi <= INT32_MAX;
+    return false;
+}
+
+static LLVMValueRef limited(struct gen *g, LLVMValueRef x, int64_t lo, int64_t hi)
+{
+    LLVMTypeRef t = g->t_i64;
+    LLVMValueRef low[] = {x, gen_index(g, lo)};
+    LLVMValueRef high[] = {gen_intrinsic(g, "llvm.smax", &t, 1, low, 2), gen_index(g, hi)};
+    return LLVMBuildTrunc(g->b, gen_intrinsic(g, "llvm.smin", &t, 1, high, 2), g->t_i32, "");
+}
+
+/* i32: how far behind lane 0 of the index tile the scalar is; any number beyond the lanes will do if it
+ * is beyond them. Of a small index the scalar is limited first, outside of any loop. */
+static LLVMValueRef distance(struct gen *g, struct ir_value *index, struct ir_value *scalar)
+{
+    LLVMTypeRef t = g->t_i64;
+    LLVMValueRef first = gen_lane(g, gen_value(g, index), 0), to = gen_value(g, scalar);
+    if (is_small_index(g, index))
+        return LLVMBuildSub(g->b, limited(g, to, -1, INT32_MAX),
+                            LLVMBuildTrunc(g->b, first, g->t_i32, ""), "");
+    LLVMValueRef both[] = {to, first};
+    return limited(g, gen_intrinsic(g, "llvm.ssub.sat", &t, 1, both, 2), -1, g->cpu->width);
+}
+
 /* Index tiles against a scalar (v == target): 64-bit lanes are dear, so the scalar's distance from
  * the first lane is compared with the lanes' numbers in 32 bits. */
 static LLVMValueRef compare_index(struct gen *g, struct ir_node *n)
@@ -234,17 +269,10 @@ static LLVMValueRef compare_index(struct gen *g, struct ir_node *n)
             gen_value_width(g, n->operands[side]) == 1 ||
             gen_value_width(g, n->operands[!side]) > 1)
             continue;
-        LLVMTypeRef t = g->t_i64;
-        LLVMValueRef first = gen_lane(g, gen_value(g, n->operands[side]), 0);
-        LLVMValueRef both[] = {gen_value(g, n->operands[!side]), first};
-        LLVMValueRef low[] = {gen_intrinsic(g, "llvm.ssub.sat", &t, 1, both, 2), gen_index(g, -1)};
-        LLVMValueRef high[] = {gen_intrinsic(g, "llvm.smax", &t, 1, low, 2),
-                               gen_index(g, g->cpu->width)};
-        LLVMValueRef distance = gen_intrinsic(g, "llvm.smin", &t, 1, high, 2);
-        distance = LLVMBuildTrunc(g->b, distance, g->t_i32, "");
         LLVMIntPredicate p = side ? behind[n->attr.kind] : ahead[n->attr.kind];
+        LLVMValueRef d = distance(g, n->operands[side], n->operands[!side]);
         return LLVMBuildICmp(g->b, p, gen_iota(g, g->t_i32, g->cpu->width),
-                             gen_splat(g, distance, g->cpu->width), "");
+                             gen_splat(g, d, g->cpu->width), "");
     }
     return NULL;
 }
