@@ -260,6 +260,8 @@ LLVMValueRef gen_load(struct gen *g, struct ir_node *n, unsigned width)
     LLVMValueRef fill = LLVMConstNull(type);
     if (n->attr.flag)
         fill = to_memory(g, t->elem, gen_value_as(g, n->operands[t->rank], width));
+    if (a.contiguous)
+        gen_fetch_ahead(g, n, a.pointer, width);
     bool fixed = width == 1 || (!a.lanes && !a.contiguous && !in);
     LLVMValueRef v = fixed ? load_one(g, t, &a, in, fill, n->attr.tensor) : NULL;
     if (!v && !a.lanes && !a.contiguous)

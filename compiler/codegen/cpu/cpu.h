@@ -4,6 +4,7 @@
  *   host.c     programs, control flow         nest.c    loops over axes, units
  *   value.c    values at their levels         memory.c  tile storage
  *   access.c   tensors                        reduce.c  reductions     scan.c  dot.c
+ *   ahead.c    the next program's row
  *   check.c    run-time checks
  *
  * Values have one of two shapes: scalar, or, in a vectorised leaf loop, a vector over the leaf's
@@ -122,6 +123,9 @@ LLVMValueRef gen_load(struct gen *g, struct ir_node *n, unsigned width);
 void gen_store(struct gen *g, struct ir_node *n);
 void gen_atomic(struct gen *g, struct ir_node *n);
 void gen_store_fence(struct gen *g);
+/* Beside a load of `width` elements from `from` on: asks for the same ones of the next program, if its
+ * row follows. ahead.c */
+void gen_fetch_ahead(struct gen *g, const struct ir_node *n, LLVMValueRef from, unsigned width);
 
 /* ---- reductions: reduce.c, scan.c, dot.c ------------------------------------------------------- */
 
