@@ -1,7 +1,8 @@
 /* What a kernel's code depends on, as a number: tuning records made for other code are of no use.
  *
- * The kernel without comments and layout, and every function, constant, enum and struct that it names,
- * directly or through another, in its own file and those it imports. */
+ * The kernel without comments, layout and the defaults that records stand in for, and every function,
+ * constant, enum and struct that it names, directly or through another, in its own file and those it
+ * imports. */
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
@@ -89,7 +90,9 @@ const char *kernel_hash(struct sema_module *m, const struct item *kernel)
 {
     XXH3_state_t hash;
     helpers all = {0};
-    const char *text = syntax_print_code(m->s, kernel);
+    struct item bare = *kernel;
+    bare.kernel.defaults.count = 0;
+    const char *text = syntax_print_code(m->s, &bare);
     XXH3_64bits_reset(&hash);
     add(&hash, text);
     collect_helpers(&all, m);

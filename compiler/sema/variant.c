@@ -194,12 +194,31 @@ static struct const_value scalar_param(const struct ast_param *p)
     return const_unknown(elem);
 }
 
+/* T, or f32 to compare it with, as numbers of types. What else is done with them the host side of the
+ * same expression reports. */
+static bool type_name(const struct item *k, const char *name, bool known, int64_t value,
+                      struct const_value *out)
+{
+    enum ir_elem elem;
+    for (uint32_t i = 0; i < k->generics.count; i++)
+        if (k->generics.data[i].name.text == name) {
+            *out = known ? const_int(IR_INDEX, value) : const_unknown(IR_INDEX);
+            return true;
+        }
+    if (!elem_named(name, &elem) || elem == IR_INDEX)
+        return false;
+    *out = const_int(IR_INDEX, elem);
+    return true;
+}
+
 static bool header_name(void *user, struct ast_name name, struct const_value *out)
 {
     struct header_scope *h = user;
     const struct item *k = h->kernel;
     int64_t value = 0;
     bool known = find_binding(h->bindings, name.text, &value);
+    if (type_name(k, name.text, known, value, out))
+        return true;
     for (uint32_t i = 0; i < k->params.count; i++) {
         const struct ast_param *p = &k->params.data[i];
         if (p->name.text != name.text || p->type->kind == TYPE_TENSOR)

@@ -168,6 +168,36 @@ static void test_schedule_in_source(void **state)
     close_world(&w);
 }
 
+static const char typed_text[] =
+    "kernel add<T: float>(x: tensor<T>[R, D], y: out tensor<T>[R, D])\n"
+    "  tune { BD in {64, 128}; default { BD = 64 } where T == f32 && D > 64;\n"
+    "    default { BD = 128 }; }\n"
+    "{ grid r in 0 .. R; axis c in 0 .. D tile BD; sweep c { y[r, c] = x[r, c]; } }\n"
+    "op add_op<T: float>(x: tensor<T>[R, D]) -> (y: tensor<T>[R, D]) { launch add(x, y); }\n";
+
+/* What fits a block depends on how large elements are. */
+static void test_default_by_type(void **state)
+{
+    (void)state;
+    static const struct {
+        enum ldsl_dtype dtype;
+        int64_t width;
+        const char *variant;
+    } cases[] = {
+        {LDSL_F32,  100, "T=f32,BD=64"  },
+        {LDSL_F32,  50,  "T=f32,BD=128" },
+        {LDSL_BF16, 100, "T=bf16,BD=128"}
+    };
+    struct world w = open_world(typed_text);
+    for (int i = 0; i < 3; i++) {
+        const ldsl_argument x = tensor("x", cases[i].dtype, 3, cases[i].width, -1);
+        ldsl_plan *plan = prepare(&w, "add_op", &x, 1, NULL);
+        assert_string_equal(ldsl_plan_launch_variant(plan, 0), cases[i].variant);
+        ldsl_plan_destroy(plan);
+    }
+    close_world(&w);
+}
+
 /* No rows: nothing is launched, nothing is compiled. */
 static void test_empty(void **state)
 {
@@ -653,6 +683,7 @@ int main(void)
         cmocka_unit_test(test_schedule_values),
         cmocka_unit_test(test_schedule_on_cpu),
         cmocka_unit_test(test_schedule_in_source),
+        cmocka_unit_test(test_default_by_type),
         cmocka_unit_test(test_empty),
         cmocka_unit_test(test_refused_arguments),
         cmocka_unit_test(test_refused_conditions),

@@ -208,7 +208,7 @@ static void test_asked_before_recorded(void **state)
     close_world(&w);
 }
 
-/* Comments and the names of others do not change a kernel's hash; its code and its helpers do. */
+/* Comments, defaults and the names of others do not change a kernel's hash; its code and its helpers do. */
 static void test_hash(void **state)
 {
     (void)state;
@@ -218,7 +218,8 @@ static void test_hash(void **state)
         "  grid axis i in 0 .. N tile 16; y[i] = twice(x[i]); }\n",
         "// A comment.\nconst k = 2;\nfn twice(x: f32) -> f32 = x * f32(k);\n"
         "fn other(x: f32) -> f32 = 3.0 * x;\n/// Doubles.\n"
-        "kernel a(x: tensor<f32>[N], y: out tensor<f32>[N])\n{\n"
+        "kernel a(x: tensor<f32>[N], y: out tensor<f32>[N])\n"
+        "  tune { default { num_warps = 2 }; }\n{\n"
         "  grid axis i in 0 .. N tile 16;\n  y[i] = twice(x[i]);\n}\n",
         "const k = 3;\nfn twice(x: f32) -> f32 = x * f32(k);\nfn other(x: f32) -> f32 = x;\n"
         "kernel a(x: tensor<f32>[N], y: out tensor<f32>[N]) {\n"
