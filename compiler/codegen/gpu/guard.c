@@ -246,9 +246,10 @@ static uint32_t group_of(const struct gpu_axis *x, const struct gpu_axis_layout 
     return l->vector > 1 && !x->skip ? (uint32_t)gcd(l->vector, x->group) : 1;
 }
 
+/* A constant decides its tests at once: of a tile without elements nothing is left. */
 static void renew(struct gen *g, LLVMValueRef *word)
 {
-    if (*word)
+    if (*word && !LLVMIsConstant(*word))
         gpu_remember(g, word, g->gpu->hooks->pin(&g->gpu->lane, *word, true));
 }
 
