@@ -85,7 +85,7 @@ struct gpu_axis {
     LLVMValueRef room;   /* i32: elements counted from this thread's first one that exist; NULL: all
                             of the layout's cover */
     LLVMValueRef skip;   /* i32: elements before it do not exist; NULL: none */
-    LLVMValueRef span;   /* i32: room - skip; NULL: one of them is */
+    LLVMValueRef span;   /* i32: room - skip; NULL: test against both */
     uint32_t group;      /* elements exist or not in groups of so many */
     bool by_vectors;     /* ... as this thread's vectors do */
     LLVMValueRef *tests; /* by register number along the axis: exists */

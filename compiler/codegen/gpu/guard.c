@@ -182,10 +182,14 @@ static void find_room(struct gen *g, uint8_t axis)
     x->room = x->thread ? LLVMBuildSub(g->b, room, x->thread, "") : room;
 }
 
-static void find_skip(struct gen *g, struct gpu_axis *x)
+/* The tests of a held axis are many and stand in the way of each other; a sweep makes them at its ends
+ * only, where registers are dearer than predicates. */
+static void find_skip(struct gen *g, uint8_t axis)
 {
+    struct gpu_axis *x = &g->gpu->axes[axis];
+    bool held = g->f->axes.data[axis].kind == IR_AXIS_HELD;
     x->skip = x->thread ? LLVMBuildSub(g->b, x->first, x->thread, "") : x->first;
-    x->span = x->room ? LLVMBuildSub(g->b, x->room, x->skip, "") : NULL;
+    x->span = held && x->room ? LLVMBuildSub(g->b, x->room, x->skip, "") : NULL;
 }
 
 void gpu_place_axis(struct gen *g, uint8_t axis, LLVMValueRef start, LLVMValueRef limit,
@@ -207,7 +211,7 @@ void gpu_skip_to(struct gen *g, uint8_t axis, LLVMValueRef first)
 {
     struct gpu_axis *x = &g->gpu->axes[axis];
     x->first = LLVMBuildTrunc(g->b, LLVMBuildSub(g->b, first, x->start, ""), g->t_i32, "");
-    find_skip(g, x);
+    find_skip(g, axis);
 }
 
 void gpu_step_into(struct gen *g, struct gpu_layout *layout, axis_set axes,
@@ -223,7 +227,7 @@ void gpu_step_into(struct gen *g, struct gpu_layout *layout, axis_set axes,
         x->thread = gpu_thread_part(g, &layout->axes[a]);
         find_room(g, (uint8_t)a);
         if (x->first)
-            find_skip(g, x);
+            find_skip(g, (uint8_t)a);
     }
 }
 
@@ -270,19 +274,24 @@ void gpu_renew_tests(struct gen *g, axis_set axes)
 }
 
 /* Of the elements counted from this thread's first one: are those from `from` on, `width` of them, among
- * those that exist? One comparison, if they do not begin at 0: skip <= from and from + width <= room is
+ * those that exist? With a span by one comparison: skip <= from and from + width <= room is
  * from - skip <= span - width without a sign. */
 static LLVMValueRef contains(struct gen *g, const struct gpu_axis *x, uint32_t from, uint32_t width)
 {
-    if (!x->skip)
-        return LLVMBuildICmp(g->b, LLVMIntSGE, x->room, constant(g, from + width), "");
-    if (!x->room)
-        return LLVMBuildICmp(g->b, LLVMIntSLE, x->skip, constant(g, from), "");
-    LLVMTypeRef t = g->t_i32;
-    LLVMValueRef after = LLVMBuildSub(g->b, constant(g, from), x->skip, "");
-    LLVMValueRef most[] = {LLVMBuildSub(g->b, x->span, constant(g, width - 1), ""), constant(g, 0)};
-    return LLVMBuildICmp(g->b, LLVMIntULT, after, gen_intrinsic(g, "llvm.smax", &t, 1, most, 2),
-                         "");
+    if (x->span) {
+        LLVMTypeRef t = g->t_i32;
+        LLVMValueRef after = LLVMBuildSub(g->b, constant(g, from), x->skip, "");
+        LLVMValueRef fit[] = {LLVMBuildSub(g->b, x->span, constant(g, width - 1), ""),
+                              constant(g, 0)};
+        LLVMValueRef places = gen_intrinsic(g, "llvm.smax", &t, 1, fit, 2);
+        return LLVMBuildICmp(g->b, LLVMIntULT, after, places, "");
+    }
+    LLVMValueRef in = NULL;
+    if (x->room)
+        in = LLVMBuildICmp(g->b, LLVMIntSGE, x->room, constant(g, from + width), "");
+    if (x->skip)
+        in = gpu_and(g, in, LLVMBuildICmp(g->b, LLVMIntSLE, x->skip, constant(g, from), ""));
+    return in;
 }
 
 /* One test for all elements that exist together: it is the same LLVM value for all of them. */
