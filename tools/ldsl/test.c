@@ -209,6 +209,42 @@ static unsigned learn(struct test_session *s, const struct subject *subject, int
     return flags;
 }
 
+static bool make_case(const struct test_session *s, struct trial *t, enum style *style,
+                      const struct subject *subject, const struct cases *cases, size_t i)
+{
+    if (!trial_create(t, subject))
+        return false;
+    cases_apply(t, style, cases, i);
+    t->graph = s->options->graph;
+    if (s->options->with)
+        t->with = s->options->with;
+    return true;
+}
+
+static bool is_asked_for(const struct test_session *s, const struct trial *t, enum style style)
+{
+    char name[400];
+    cases_describe(name, sizeof name, t, style);
+    return strstr(name, s->options->only) != NULL;
+}
+
+/* Is a case that --case asks for among them, before sizes are made acceptable, which compiles its
+ * kernels? Then no other needs to be compiled. */
+static bool plans_case(const struct test_session *s, const struct subject *subject,
+                       const struct cases *cases, size_t step)
+{
+    bool found = false;
+    for (size_t i = 0; i < cases->cover.count && !found; i += step) {
+        struct trial t;
+        enum style style;
+        if (!make_case(s, &t, &style, subject, cases, i))
+            return false;
+        found = is_asked_for(s, &t, style);
+        trial_destroy(&t);
+    }
+    return found;
+}
+
 static void test_values(struct test_session *s, struct test_tally *tally,
                         const struct subject *subject)
 {
@@ -229,16 +265,14 @@ static void test_values(struct test_session *s, struct test_tally *tally,
     size_t step = 1;
     if (s->options->cases && cases.cover.count > s->options->cases)
         step = cases.cover.count / s->options->cases;
+    bool named = s->options->only && plans_case(s, subject, &cases, step);
     for (size_t i = 0; i < cases.cover.count; i += step) {
         struct trial t;
         enum style style;
-        if (!trial_create(&t, subject))
+        if (!make_case(s, &t, &style, subject, &cases, i))
             break;
-        cases_apply(&t, &style, &cases, i);
-        t.graph = s->options->graph;
-        if (s->options->with)
-            t.with = s->options->with;
-        run_case(s, tally, &t, style);
+        if (!named || is_asked_for(s, &t, style))
+            run_case(s, tally, &t, style);
         trial_destroy(&t);
     }
     cases_destroy(&cases);
