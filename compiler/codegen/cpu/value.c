@@ -223,7 +223,8 @@ static bool is_small_index(const struct gen *g, const struct ir_value *v)
     if (v->def != IR_DEF_NODE || v->node->op != IR_OP_index)
         return false;
     const struct ir_axis *a = &g->f->axes.data[v->node->attr.axis];
-    if (a->lo->def != IR_DEF_NODE || a->lo->node->op != IR_OP_const || a->lo->node->attr.i != 0)
+    if (!a->lo || a->lo->def != IR_DEF_NODE || a->lo->node->op != IR_OP_const ||
+        a->lo->node->attr.i != 0)
         return false;
     for (uint32_t i = 0; i < g->f->params.count; i++)
         if (g->f->params.data[i].value == a->hi)
