@@ -42,7 +42,8 @@ static enum along next_along(const struct gen *g, const struct ir_value *subscri
     for (uint32_t i = 0; i < a.term_count; i++)
         if (is_number(&a.terms[i], program))
             along = FOLLOWS;
-    return along;
+    /* x[r + c]: what the next program reads is mostly what this one does. */
+    return along == FOLLOWS && a.coefficient[g->cpu->leaf] ? JUMPS : along;
 }
 
 /* i64: how many elements further on the next program reads the same; NULL: not known. */
