@@ -34,6 +34,11 @@ struct const_value const_enum(const struct item *of, int64_t position)
     return (struct const_value){.kind = CONST_ENUM, .of = of, .i = position};
 }
 
+struct const_value const_type(int64_t elem)
+{
+    return (struct const_value){.kind = CONST_TYPE, .i = elem};
+}
+
 struct const_value const_unknown(enum ir_elem elem)
 {
     return (struct const_value){.kind = CONST_UNKNOWN, .elem = elem};
@@ -62,6 +67,7 @@ const char *const_text(struct session *s, struct const_value v)
     case CONST_FLOAT: return arena_printf(a, "%.9g", v.f);
     case CONST_BOOL: return v.i ? "true" : "false";
     case CONST_ENUM: return arena_printf(a, "%s.%s", v.of->name.text, v.of->members.data[v.i].text);
+    case CONST_TYPE: return v.i < 0 ? "?" : ir_elem_name((enum ir_elem)v.i);
     case CONST_TEXT: return arena_printf(a, "\"%s\"", v.text);
     }
     return "?";
@@ -78,6 +84,7 @@ const char *const_kind_text(struct session *s, struct const_value v)
         return v.literal ? v.kind == CONST_INT ? "an integer literal" : "a float literal"
                          : ir_elem_name(v.elem);
     case CONST_ENUM: return v.of->name.text;
+    case CONST_TYPE: return "a type";
     case CONST_TEXT: return "a text";
     }
     return arena_printf(&s->module, "kind %d", (int)v.kind);
@@ -152,7 +159,7 @@ bool const_adapt(struct session *s, struct span at, struct const_value v, enum i
 {
     if (v.kind == CONST_POISON)
         return poison(out);
-    if (v.kind == CONST_ENUM || v.kind == CONST_TEXT) {
+    if (v.kind == CONST_ENUM || v.kind == CONST_TYPE || v.kind == CONST_TEXT) {
         diag_error(s, at, DIAG_IMPLICIT_CONVERSION, "%s is wanted here, not %s", ir_elem_name(elem),
                    const_kind_text(s, v));
         return poison(out);
@@ -236,6 +243,7 @@ bool const_cast(struct session *s, struct span at, struct const_value v, enum ir
                                              .elem = elem,
                                              .f = round_to(elem, int_to_float(v.elem, v.i))});
     case CONST_ENUM:
+    case CONST_TYPE:
     case CONST_TEXT:
         diag_error(s, at, DIAG_IMPLICIT_CONVERSION, "%s is not a number", const_kind_text(s, v));
         return poison(out);
@@ -461,6 +469,9 @@ bool const_binary(struct session *s, struct span at, enum ast_binary op, struct 
     if (x.kind == CONST_ENUM && y.kind == CONST_ENUM && x.of == y.of &&
         (op == AST_EQ || op == AST_NE))
         return set(out, const_bool((x.i == y.i) == (op == AST_EQ)));
+    if (x.kind == CONST_TYPE && y.kind == CONST_TYPE && (op == AST_EQ || op == AST_NE))
+        return set(out, x.i < 0 || y.i < 0 ? const_unknown(IR_BOOL)
+                                           : const_bool((x.i == y.i) == (op == AST_EQ)));
     if (const_is_truth(x) && const_is_truth(y))
         return truth_binary(s, at, op, x, y, out);
     if (!const_is_number(x) || !const_is_number(y)) {

@@ -154,6 +154,12 @@ static bool unknown_name(const struct const_scope *scope, const struct expr *e,
     return poison(out);
 }
 
+static bool unknown_value(struct session *s, struct span at, struct const_value *out)
+{
+    diag_error(s, at, DIAG_CONST_EXPECTED, "this is not known at compile time");
+    return poison(out);
+}
+
 static bool eval_name(const struct const_scope *scope, const struct expr *e,
                       struct const_value *out)
 {
@@ -294,9 +300,9 @@ static bool eval(const struct const_scope *scope, const struct expr *e, unsigned
             return poison(out);
         return const_unary(s, e->at, e->unary.op, x, out);
     case EXPR_HAS:
-    case EXPR_INDEX:
-        diag_error(s, e->at, DIAG_CONST_EXPECTED, "this is not known at compile time");
-        return poison(out);
+        return scope->has ? scope->has(scope->user, (struct ast_name){e->string, e->at}, out)
+                          : unknown_value(s, e->at, out);
+    case EXPR_INDEX: return unknown_value(s, e->at, out);
     case EXPR_POISON: return poison(out);
     }
     return poison(out);

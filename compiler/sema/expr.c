@@ -155,8 +155,10 @@ static struct value elab_member(struct elab *e, const struct expr *x)
         return item_value(e, x, item);
     if (base->kind == EXPR_NAME && !find_local(e, base->string)) {
         if (strcmp(base->string, "dev") == 0) {
-            diag_error(e->s, x->at, DIAG_CONST_EXPECTED,
-                       "facts of the device are for tune clauses and ops, not for kernels");
+            /* A function alone may be for ops: a kernel that calls it is told. */
+            if (e->kernel)
+                diag_error(e->s, x->at, DIAG_CONST_EXPECTED,
+                           "facts of the device are for tune clauses and ops, not for kernels");
             return value_poison();
         }
         if (sema_is_alias(e->m, base->string)) {

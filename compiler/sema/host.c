@@ -93,6 +93,7 @@ struct host_value host_const(struct unit *u, struct const_value v, struct span a
             .kind = HOST_ENUM, .elem = IR_INDEX, .of = v.of, .node = host_int(u, v.i, at)};
     case CONST_POISON: break;
     case CONST_UNKNOWN:
+    case CONST_TYPE:
     case CONST_TEXT: diag_error(u->s, at, DIAG_NOT_A_VALUE, "a number is wanted here"); break;
     }
     return host_poison();

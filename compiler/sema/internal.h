@@ -16,6 +16,7 @@ enum const_kind {
     CONST_FLOAT,
     CONST_BOOL,
     CONST_ENUM,
+    CONST_TYPE, /* to be compared with another: T == f32 */
     CONST_TEXT
 };
 
@@ -23,7 +24,8 @@ struct const_value {
     enum const_kind kind;
     bool literal;          /* INT, FLOAT: takes the type its context wants */
     enum ir_elem elem;     /* of INT, FLOAT, BOOL, UNKNOWN; a literal's own: index or f32 */
-    int64_t i;             /* INT, BOOL (0, 1), ENUM (position); u64 as its bits */
+    int64_t i;             /* INT, BOOL (0, 1), ENUM (position), TYPE (enum ir_elem; -1: a
+                              generic that is not bound); u64 as its bits */
     double f;              /* FLOAT, already rounded to elem unless literal */
     const char *text;      /* TEXT */
     const struct item *of; /* ENUM: its declaration */
@@ -35,6 +37,7 @@ struct const_value const_literal_int(int64_t i);
 struct const_value const_literal_float(double f);
 struct const_value const_bool(bool b);
 struct const_value const_enum(const struct item *of, int64_t position);
+struct const_value const_type(int64_t elem);
 struct const_value const_unknown(enum ir_elem elem);
 
 /* "3", "0.5", "true", "Casting.llama": for messages. */
@@ -82,6 +85,7 @@ struct const_value device_fact(struct session *s, struct ast_name name);
 struct const_scope {
     struct sema_module *m;
     bool (*name)(void *user, struct ast_name name, struct const_value *out);
+    bool (*has)(void *user, struct ast_name name, struct const_value *out); /* has w; NULL: no */
     void *user;
     bool device; /* dev.x may be asked for, and is CONST_UNKNOWN */
 };

@@ -194,20 +194,19 @@ static struct const_value scalar_param(const struct ast_param *p)
     return const_unknown(elem);
 }
 
-/* T, or f32 to compare it with, as numbers of types. What else is done with them the host side of the
- * same expression reports. */
+/* T, or f32 to compare it with. */
 static bool type_name(const struct item *k, const char *name, bool known, int64_t value,
                       struct const_value *out)
 {
     enum ir_elem elem;
     for (uint32_t i = 0; i < k->generics.count; i++)
         if (k->generics.data[i].name.text == name) {
-            *out = known ? const_int(IR_INDEX, value) : const_unknown(IR_INDEX);
+            *out = const_type(known ? value : -1);
             return true;
         }
     if (!elem_named(name, &elem) || elem == IR_INDEX)
         return false;
-    *out = const_int(IR_INDEX, elem);
+    *out = const_type(elem);
     return true;
 }
 
@@ -247,9 +246,26 @@ static bool header_name(void *user, struct ast_name name, struct const_value *ou
     return true;
 }
 
+/* Only a launch knows. */
+static bool header_has(void *user, struct ast_name name, struct const_value *out)
+{
+    struct header_scope *h = user;
+    *out = const_unknown(IR_BOOL);
+    for (uint32_t i = 0; i < h->kernel->params.count; i++)
+        if (h->kernel->params.data[i].name.text == name.text &&
+            h->kernel->params.data[i].type->optional)
+            return true;
+    *out = const_poison();
+    return diag_error(h->m->s, name.at, DIAG_NOT_OPTIONAL, "%s is not optional", name.text);
+}
+
 struct const_scope header_const_scope(struct header_scope *h, bool device)
 {
-    return (struct const_scope){.m = h->m, .name = header_name, .user = h, .device = device};
+    return (struct const_scope){.m = h->m,
+                                .name = header_name,
+                                .has = device ? header_has : NULL,
+                                .user = h,
+                                .device = device};
 }
 
 /* ---- tuned values --------------------------------------------------------------------------- */
