@@ -139,32 +139,44 @@ static LLVMValueRef with_register(struct gen *g, LLVMValueRef all, LLVMValueRef 
                                   LLVMConstVector(lanes, at + 16), "");
 }
 
-/* y * 2^floor(k), rightly at all exponents. */
-static LLVMValueRef scale_lanes(struct gen *g, LLVMValueRef y, LLVMValueRef k)
+/* `of` sixteen lanes of x, and of y's where there is a y, until there are no more. */
+static LLVMValueRef by_register(struct gen *g,
+                                LLVMValueRef (*of)(struct gen *, LLVMValueRef, LLVMValueRef),
+                                LLVMValueRef x, LLVMValueRef y)
 {
     LLVMValueRef all = NULL;
-    for (unsigned at = 0; at < gen_width_of(y); at += 16) {
-        LLVMValueRef part = gen_lanes(g, y, at, 16);
-        LLVMValueRef args[] = {part, gen_lanes(g, k, at, 16), part, gen_int(g, g->t_i16, -1),
-                               gen_int(g, g->t_i32, 4)}; /* rounding as it is set */
-        part = gen_intrinsic(g, "llvm.x86.avx512.mask.scalef.ps.512", NULL, 0, args, 5);
-        all = with_register(g, all, part, at);
-    }
+    for (unsigned at = 0; at < gen_width_of(x); at += 16)
+        all = with_register(g, all,
+                            of(g, gen_lanes(g, x, at, 16), y ? gen_lanes(g, y, at, 16) : NULL), at);
     return all;
 }
 
-/* 2^(i / 16) for the low four bits i of each lane. */
-static LLVMValueRef sixteenth_roots(struct gen *g, LLVMValueRef i)
+/* y * 2^floor(k), rightly at all exponents. */
+static LLVMValueRef scale_register(struct gen *g, LLVMValueRef y, LLVMValueRef k)
 {
-    LLVMValueRef roots[16], all = NULL;
+    LLVMValueRef args[] = {y, k, y, gen_int(g, g->t_i16, -1),
+                           gen_int(g, g->t_i32, 4)}; /* rounding as it is set */
+    return gen_intrinsic(g, "llvm.x86.avx512.mask.scalef.ps.512", NULL, 0, args, 5);
+}
+
+/* 2^(i / 16) for the low four bits i of each lane. */
+static LLVMValueRef roots_register(struct gen *g, LLVMValueRef i, LLVMValueRef none)
+{
+    (void)none;
+    LLVMValueRef roots[16];
     for (int n = 0; n < 16; n++)
         roots[n] = LLVMConstReal(g->t_f32, exp2(n / 16.0));
-    for (unsigned at = 0; at < gen_width_of(i); at += 16) {
-        LLVMValueRef args[] = {LLVMConstVector(roots, 16), gen_lanes(g, i, at, 16)};
-        LLVMValueRef part = gen_intrinsic(g, "llvm.x86.avx512.permvar.sf.512", NULL, 0, args, 2);
-        all = with_register(g, all, part, at);
-    }
-    return all;
+    LLVMValueRef args[] = {LLVMConstVector(roots, 16), i};
+    return gen_intrinsic(g, "llvm.x86.avx512.permvar.sf.512", NULL, 0, args, 2);
+}
+
+/* x less the nearest sixteenth; 0 for infinities. */
+static LLVMValueRef fraction_register(struct gen *g, LLVMValueRef x, LLVMValueRef none)
+{
+    (void)none;
+    LLVMValueRef args[] = {x, gen_int(g, g->t_i32, 4 << 4), /* to four bits behind the point */
+                           x, gen_int(g, g->t_i16, -1), gen_int(g, g->t_i32, 4)};
+    return gen_intrinsic(g, "llvm.x86.avx512.mask.reduce.ps.512", NULL, 0, args, 5);
 }
 
 #define SIXTEENTHS 786432.0 /* 1.5 * 2^19 */
@@ -179,32 +191,20 @@ static LLVMValueRef exp_lanes(struct gen *g, LLVMValueRef x)
     LLVMValueRef r = exact_fma(g, k, f(g, -0x1.62e43p-1, x), x);
     LLVMValueRef p = gen_fma(g, r, f(g, 0.16667024, r), f(g, 0.5000162, r));
     p = gen_fma(g, mul(g, r, r), p, exact_fma(g, k, f(g, 0x1.05c61p-29, x), r));
-    LLVMValueRef root = sixteenth_roots(g, ints_of(g, sum));
-    return scale_lanes(g, gen_fma(g, root, p, root), k);
+    LLVMValueRef root = by_register(g, roots_register, ints_of(g, sum), NULL);
+    return by_register(g, scale_register, gen_fma(g, root, p, root), k);
 }
 
-/* x less the nearest sixteenth; 0 for infinities. */
-static LLVMValueRef fractions(struct gen *g, LLVMValueRef x)
-{
-    LLVMValueRef all = NULL;
-    for (unsigned at = 0; at < gen_width_of(x); at += 16) {
-        LLVMValueRef part = gen_lanes(g, x, at, 16);
-        LLVMValueRef args[] = {part, gen_int(g, g->t_i32, 4 << 4), /* four bits are left out */
-                               part, gen_int(g, g->t_i16, -1), gen_int(g, g->t_i32, 4)};
-        part = gen_intrinsic(g, "llvm.x86.avx512.mask.reduce.ps.512", NULL, 0, args, 5);
-        all = with_register(g, all, part, at);
-    }
-    return all;
-}
-
-/* The same for 2^x. No x is too large: that of a root does not matter where all is 0 or infinite. */
+/* 2^x alike, without a clamp: where x + SIXTEENTHS loses the sixteenths, x is so large that the
+ * result is 0 or infinite, and any of the roots will do. */
 static LLVMValueRef exp2_lanes(struct gen *g, LLVMValueRef x)
 {
     static const double c[] = {0.0555041087, 0.240226507, 0.693147182};
-    LLVMValueRef r = fractions(g, x);
+    LLVMValueRef r = by_register(g, fraction_register, x, NULL);
     LLVMValueRef p = mul(g, POLY(g, r, c), r);
-    LLVMValueRef root = sixteenth_roots(g, ints_of(g, add(g, x, f(g, SIXTEENTHS, x))));
-    return scale_lanes(g, gen_fma(g, root, p, root), sub(g, x, r));
+    LLVMValueRef sum = add(g, x, f(g, SIXTEENTHS, x));
+    LLVMValueRef root = by_register(g, roots_register, ints_of(g, sum), NULL);
+    return by_register(g, scale_register, gen_fma(g, root, p, root), sub(g, x, r));
 }
 
 /* ---- exp, exp2: 1.03 ulp, 1.06 ulp; without AVX-512 1.01 ulp, 1.02 ulp -------------------------- */
