@@ -105,11 +105,11 @@ struct lane_hooks {
     bool (*atomic)(struct lane_emit *e, const struct lane_access *a, enum ir_kind kind,
                    enum ir_elem elem, LLVMValueRef value);
 
-    /* Copies 4, 8 or 16 bytes from global memory to shared memory (zeros if the guard is false)
-     * without waiting. commit closes a group; wait returns when all but the `pending` newest groups
+    /* Copies 4, 8 or 16 bytes from global memory to shared memory at offset + fixed (zeros if the
+     * guard is false) without waiting. commit closes a group; wait returns when all but the `pending` newest groups
      * of this thread have arrived. Only if facts.has_async_copy. */
     void (*copy_async)(struct lane_emit *e, const struct lane_access *from, LLVMValueRef offset,
-                       uint32_t bytes);
+                       uint32_t fixed, uint32_t bytes);
     void (*commit)(struct lane_emit *e);
     void (*wait)(struct lane_emit *e, uint32_t pending);
 

@@ -22,7 +22,9 @@ enum ldsl_status fill_bits(ldsl_buffer *buffer, size_t bytes)
     return status;
 }
 
-/* Twice the largest cache of the host, or 128 MiB where it is unknown; 256 MiB for a GPU. */
+/* Twice the largest cache of the host, or 128 MiB where it is unknown. 256 MiB for a GPU, of which all
+ * but a little is written: its cache is then full of lines that have yet to go to memory, as between
+ * the kernels of a model. */
 enum ldsl_status flush_create(struct flush *out, ldsl_context *context)
 {
     size_t cache = 0;
@@ -31,8 +33,11 @@ enum ldsl_status flush_create(struct flush *out, ldsl_context *context)
     cache = size > 0 ? (size_t)size : 0;
 #endif
     out->bytes = cache && cache < ((size_t)256 << 20) ? 2 * cache : (size_t)128 << 20;
-    if (strncmp(ldsl_context_device(context), "cuda", 4) == 0)
+    out->part = out->bytes / 2;
+    if (strncmp(ldsl_context_device(context), "cuda", 4) == 0) {
         out->bytes = (size_t)256 << 20;
+        out->part = out->bytes / 32;
+    }
     enum ldsl_status status = ldsl_buffer_create(&out->buffer, context, out->bytes);
     if (!status)
         status = fill_bits(out->buffer, out->bytes);
@@ -50,8 +55,10 @@ void flush_destroy(struct flush *flush)
 enum ldsl_status flush_run(const struct flush *flush, ldsl_context *context, void *stream)
 {
     uint64_t address = ldsl_buffer_address(flush->buffer);
-    size_t half = flush->bytes / 2;
-    return ldsl_device_copy(context, address + half, address, half, stream);
+    enum ldsl_status status = LDSL_OK;
+    for (size_t at = flush->part; !status && at < flush->bytes; at += flush->part)
+        status = ldsl_device_copy(context, address + at, address, flush->part, stream);
+    return status;
 }
 
 /* ---- tensors ----------------------------------------------------------------------------------- */

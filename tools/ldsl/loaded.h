@@ -8,7 +8,7 @@
 /* Memory larger than any cache of the device: writing through it leaves nothing of a call there. */
 struct flush {
     ldsl_buffer *buffer;
-    size_t bytes;
+    size_t bytes, part; /* the first part is copied to all others */
 };
 enum ldsl_status flush_create(struct flush *out, ldsl_context *context);
 void flush_destroy(struct flush *flush);

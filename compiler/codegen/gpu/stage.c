@@ -249,14 +249,25 @@ struct gpu_stage *gpu_stage_open(struct gen *g, struct ir_node *sweep, bool *aga
 
 /* ---- slots ------------------------------------------------------------------------------------- */
 
-/* i32: where this thread's vector k of a load lies in the slot. */
+/* i32: where this thread's vectors of a load begin in the slot, but for what is the same for all. */
+static LLVMValueRef own_place(struct gen *g, const struct gpu_staged *x, LLVMValueRef slot)
+{
+    LLVMValueRef own = LLVMBuildMul(g->b, g->gpu->thread, gen_int(g, g->t_i32, x->bytes), "");
+    return LLVMBuildAdd(g->b, own, slot, "");
+}
+
+/* The rest of vector k's place. */
+static uint32_t fixed_place(const struct gen *g, const struct gpu_stage *s,
+                            const struct gpu_staged *x, uint32_t k)
+{
+    return s->base + x->offset + k * x->bytes * g->gpu->layout->threads;
+}
+
 static LLVMValueRef place_of(struct gen *g, const struct gpu_stage *s, const struct gpu_staged *x,
                              LLVMValueRef slot, uint32_t k)
 {
-    uint32_t fixed = s->base + x->offset + k * x->bytes * g->gpu->layout->threads;
-    LLVMValueRef own = LLVMBuildMul(g->b, g->gpu->thread, gen_int(g, g->t_i32, x->bytes), "");
-    LLVMValueRef at = LLVMBuildAdd(g->b, own, gen_int(g, g->t_i32, fixed), "");
-    return LLVMBuildAdd(g->b, at, slot, "");
+    LLVMValueRef fixed = gen_int(g, g->t_i32, fixed_place(g, s, x, k));
+    return LLVMBuildAdd(g->b, own_place(g, x, slot), fixed, "");
 }
 
 /* i32: the bytes of the vector up to the axis's end. */
@@ -304,7 +315,8 @@ static void copy_vector(struct gen *g, const struct gpu_stage *s, const struct g
     struct lane_access access = gpu_access(g, a, i, gpu_vector_type(g, a), a->width, guard);
     access.valid = valid;
     access.exists = valid ? used_elements(g, a, i) : NULL;
-    g->gpu->hooks->copy_async(&g->gpu->lane, &access, place_of(g, s, x, slot, k), x->bytes);
+    g->gpu->hooks->copy_async(&g->gpu->lane, &access, own_place(g, x, slot),
+                              fixed_place(g, s, x, k), x->bytes);
 }
 
 static void fetch_load(struct gen *g, const struct gpu_stage *s, const struct gpu_staged *x,

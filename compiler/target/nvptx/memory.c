@@ -181,20 +181,27 @@ static LLVMValueRef pointer_to(struct lane_emit *e, LLVMValueRef address, unsign
     return LLVMBuildIntToPtr(e->b, address, LLVMPointerTypeInContext(e->context, space), "");
 }
 
-/* The policy of reads that are to stay in the L2 cache: made once, where all of the kernel sees it. */
-static LLVMValueRef keep_policy(struct lane_emit *e)
+/* A word that an assembly text makes from nothing, at the entry, where all of the kernel sees it. */
+static LLVMValueRef made_at_entry(struct lane_emit *e, LLVMTypeRef type, const char *text,
+                                  const char *constraint)
 {
-    struct nvptx *n = nvptx_of(e);
-    if (n->keep)
-        return n->keep;
     LLVMBasicBlockRef here = LLVMGetInsertBlock(e->b);
     LLVMMetadataRef at = LLVMGetCurrentDebugLocation2(e->b);
     LLVMPositionBuilderBefore(e->b, LLVMGetBasicBlockTerminator(LLVMGetEntryBasicBlock(e->entry)));
     LLVMSetCurrentDebugLocation2(e->b, at);
-    n->keep = nvptx_asm(e, NVPTX_PURE, LLVMInt64TypeInContext(e->context),
-                        "createpolicy.fractional.L2::evict_last.b64 $0, 1.0;", "=l", NULL, 0);
+    LLVMValueRef word = nvptx_asm(e, NVPTX_PURE, type, text, constraint, NULL, 0);
     LLVMPositionBuilderAtEnd(e->b, here);
     LLVMSetCurrentDebugLocation2(e->b, at);
+    return word;
+}
+
+/* The policy of reads that are to stay in the L2 cache. */
+static LLVMValueRef keep_policy(struct lane_emit *e)
+{
+    struct nvptx *n = nvptx_of(e);
+    if (!n->keep)
+        n->keep = made_at_entry(e, LLVMInt64TypeInContext(e->context),
+                                "createpolicy.fractional.L2::evict_last.b64 $0, 1.0;", "=l");
     return n->keep;
 }
 
@@ -415,21 +422,49 @@ void nvptx_shared_store(struct lane_emit *e, LLVMValueRef value, LLVMValueRef of
 
 /* ---- copies that do not wait ------------------------------------------------------------------- */
 
+/* offset * 1 + base, in a register of each thread's own: bit 31 is in every lane's mask of lanes from
+ * its own on, which ptxas does not know. */
+static LLVMValueRef own_address(struct lane_emit *e, LLVMValueRef offset)
+{
+    struct nvptx *n = nvptx_of(e);
+    LLVMTypeRef word = LLVMInt32TypeInContext(e->context);
+    if (!n->one)
+        n->one = made_at_entry(
+            e, word, "{ .reg .b32 m; mov.u32 m, %lanemask_ge; shr.u32 $0, m, 31; }", "=r");
+    LLVMValueRef args[] = {offset, n->one, shared_address(e, nvptx_word(e, 0))};
+    return nvptx_asm(e, NVPTX_PURE, word, "mad.lo.u32 $0, $1, $2, $3;", "=r,r,r,r", args, 3);
+}
+
 /* Sixteen bytes pass by the L1 cache; fewer cannot. What is not copied becomes zero.
  *
- * `keep` is left out: of copies with a cache policy ptxas (12.8, 13.0) makes, depending on what else it
- * keeps in uniform registers, instructions (LDGSTS [R0+UR0], desc[UR1]...) that an H200 reports as
- * illegal. */
+ * With a cache policy the address of the shared memory has a register of its own: ptxas (12.8, 13.0)
+ * likes to leave part of a sum in a uniform register, and LDGSTS [R0+UR0], desc[UR1]... with the policy
+ * in UR1 is an illegal instruction to an H200. */
 void nvptx_copy_async(struct lane_emit *e, const struct lane_access *from, LLVMValueRef offset,
-                      uint32_t bytes)
+                      uint32_t fixed, uint32_t bytes)
 {
+    struct arena *a = &e->s->module;
     LLVMValueRef size = from->valid, zero = nvptx_word(e, 0);
     if (from->guard)
         size = LLVMBuildSelect(e->b, from->guard, size ? size : nvptx_word(e, bytes), zero, "");
-    LLVMValueRef args[] = {shared_address(e, offset), from->address, size};
-    const char *text = arena_printf(&e->s->module, "cp.async.%s.shared.global [$0], [$1], %u%s;",
-                                    bytes == 16 ? "cg" : "ca", bytes, size ? ", $2" : "");
-    nvptx_asm(e, NVPTX_MEMORY, NULL, text, size ? "r,l,r" : "r,l", args, size ? 3 : 2);
+    LLVMValueRef at = from->keep ? own_address(e, offset) : shared_address(e, offset);
+    LLVMValueRef args[4] = {LLVMBuildAdd(e->b, at, nvptx_word(e, fixed), ""), from->address};
+    const char *constraints = "r,l", *operands = "";
+    uint32_t count = 2;
+    if (size) {
+        operands = arena_printf(a, ", $%u", count);
+        constraints = "r,l,r";
+        args[count++] = size;
+    }
+    if (from->keep) {
+        operands = arena_printf(a, "%s, $%u", operands, count);
+        constraints = arena_printf(a, "%s,l", constraints);
+        args[count++] = keep_policy(e);
+    }
+    const char *text =
+        arena_printf(a, "cp.async.%s.shared.global%s [$0], [$1], %u%s;", bytes == 16 ? "cg" : "ca",
+                     from->keep ? ".L2::cache_hint" : "", bytes, operands);
+    nvptx_asm(e, NVPTX_MEMORY, NULL, text, constraints, args, count);
 }
 
 void nvptx_commit(struct lane_emit *e)

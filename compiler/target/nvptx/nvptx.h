@@ -22,6 +22,7 @@ struct nvptx {
     struct lane_kernel kernel;
     LLVMValueRef shared; /* the array of all shared memory; NULL: not used so far */
     LLVMValueRef keep;   /* i64: the policy of accesses to be kept in the L2 cache, or NULL */
+    LLVMValueRef one;    /* i32: 1, which ptxas does not know; or NULL */
 };
 
 static inline struct nvptx *nvptx_of(struct lane_emit *e)
@@ -80,7 +81,7 @@ void nvptx_store(struct lane_emit *e, const struct lane_access *a, LLVMValueRef 
 bool nvptx_atomic(struct lane_emit *e, const struct lane_access *a, enum ir_kind kind,
                   enum ir_elem elem, LLVMValueRef value);
 void nvptx_copy_async(struct lane_emit *e, const struct lane_access *from, LLVMValueRef offset,
-                      uint32_t bytes);
+                      uint32_t fixed, uint32_t bytes);
 void nvptx_commit(struct lane_emit *e);
 void nvptx_wait(struct lane_emit *e, uint32_t pending);
 

@@ -134,12 +134,13 @@ void simt_shared_store(struct lane_emit *e, LLVMValueRef value, LLVMValueRef off
 /* ---- copies that do not wait ------------------------------------------------------------------- */
 
 void simt_copy_async(struct lane_emit *e, const struct lane_access *from, LLVMValueRef offset,
-                     uint32_t bytes)
+                     uint32_t fixed, uint32_t bytes)
 {
     struct ldsl_simt_site site = access_site(e, from, bytes);
     LLVMValueRef all = simt_int(e, simt(e)->i32, UINT32_MAX);
     LLVMValueRef args[] = {simt_site(e, &site, false), from->address, guard_of(e, from->guard),
-                           from->exists ? from->exists : all, offset};
+                           from->exists ? from->exists : all,
+                           LLVMBuildAdd(e->b, offset, simt_int(e, simt(e)->i32, fixed), "")};
     SIMT_CALL(e, copy, args, 5);
 }
 

@@ -106,7 +106,7 @@ void simt_store(struct lane_emit *e, const struct lane_access *a, LLVMValueRef v
 bool simt_atomic(struct lane_emit *e, const struct lane_access *a, enum ir_kind kind,
                  enum ir_elem elem, LLVMValueRef value);
 void simt_copy_async(struct lane_emit *e, const struct lane_access *from, LLVMValueRef offset,
-                     uint32_t bytes);
+                     uint32_t fixed, uint32_t bytes);
 void simt_commit(struct lane_emit *e);
 void simt_wait(struct lane_emit *e, uint32_t pending);
 

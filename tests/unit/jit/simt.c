@@ -164,7 +164,7 @@ static void copy_row(struct kernel *k, bool waits, bool changes)
 {
     struct lane_access from = element(k, M, k->thread, below(k, k->thread, 20));
     at_line(k, 20);
-    k->h->copy_async(&k->e, &from, times(k, k->thread, 4), 4);
+    k->h->copy_async(&k->e, &from, times(k, k->thread, 4), 0, 4);
     k->h->commit(&k->e);
     if (changes) {
         LLVMBasicBlockRef after = begin_if(k, below(k, k->thread, 1));
@@ -461,7 +461,7 @@ static void shares_nothing(struct kernel *k)
 static void copies_nothing(struct kernel *k)
 {
     struct lane_access from = element(k, X, k->thread, below(k, k->thread, 20));
-    k->h->copy_async(&k->e, &from, times(k, k->thread, 4), 4);
+    k->h->copy_async(&k->e, &from, times(k, k->thread, 4), 0, 4);
     k->h->commit(&k->e);
     k->h->wait(&k->e, 0);
     at_line(k, 2);

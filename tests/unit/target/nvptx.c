@@ -420,22 +420,44 @@ static void copies_do_not_wait(void **state)
     (void)state;
     struct world w = begin("nvptx:sm_80", (struct lane_kernel){0});
     struct lane_access from = access(&w, 0);
-    w.h->copy_async(&w.e, &from, word(&w, 0), 16);
+    w.h->copy_async(&w.e, &from, word(&w, 0), 0, 16);
     from.guard = guard(&w);
-    w.h->copy_async(&w.e, &from, word(&w, 16), 4);
-    from.keep = true;
-    w.h->copy_async(&w.e, &from, word(&w, 32), 16);
+    w.h->copy_async(&w.e, &from, word(&w, 0), 16, 4);
+    w.h->copy_async(&w.e, &from, word(&w, 0), 32, 16);
     w.h->commit(&w.e);
     w.h->wait(&w.e, 1);
     from.valid = w.h->thread(&w.e);
-    w.h->copy_async(&w.e, &from, word(&w, 48), 8);
+    w.h->copy_async(&w.e, &from, word(&w, 16), 32, 8);
     const char *ptx = FINISH(&w);
-    /* A guard, or the end of a row, is the size that is read. No policy. */
+    /* A guard, or the end of a row, is the size that is read. */
     assert_pieces(ptx, "cp.async.cg.shared.global [", "], 16;", "selp",
                   "cp.async.ca.shared.global [", "], 4, %r", "cp.async.cg.shared.global [",
                   "], 16, %r", "cp.async.commit_group;", "cp.async.wait_group 1;", "selp",
                   "cp.async.ca.shared.global [", "], 8, %r", NULL);
     assert_int_equal(count_of(ptx, "L2::cache_hint"), 0);
+    end(&w);
+}
+
+/* Where a copy with a policy puts its bytes must be in a register of the thread's own (memory.c). */
+static void copies_with_a_policy_have_addresses_of_their_own(void **state)
+{
+    (void)state;
+    struct world w = begin("nvptx:sm_90a", (struct lane_kernel){0});
+    struct lane_access from = access(&w, 0);
+    from.keep = true;
+    LLVMValueRef place = w.h->thread(&w.e);
+    w.h->copy_async(&w.e, &from, place, 0, 16);
+    w.h->copy_async(&w.e, &from, place, 4096, 16);
+    from.guard = guard(&w);
+    w.h->copy_async(&w.e, &from, place, 8192, 4);
+    const char *ptx = FINISH(&w);
+    assert_int_equal(count_of(ptx, "createpolicy.fractional.L2::evict_last.b64"), 1);
+    assert_int_equal(count_of(ptx, "%lanemask_ge"), 1);
+    assert_pieces(ptx, "mad.lo.u32", "cp.async.cg.shared.global.L2::cache_hint [", "], 16, %rd",
+                  "cp.async.cg.shared.global.L2::cache_hint [", "], 16, %rd",
+                  "cp.async.ca.shared.global.L2::cache_hint [", "], 4, %r", NULL);
+    /* One product for all places that differ by a constant. */
+    assert_int_equal(count_of(ptx, "mad.lo.u32"), 1);
     end(&w);
 }
 
@@ -574,6 +596,7 @@ int main(void)
         cmocka_unit_test(shared_memory_is_one_array),
         cmocka_unit_test(a_cluster_writes_to_its_peers),
         cmocka_unit_test(copies_do_not_wait),
+        cmocka_unit_test(copies_with_a_policy_have_addresses_of_their_own),
         cmocka_unit_test(warps_shuffle),
         cmocka_unit_test(nothing_is_read_before_the_wait),
         cmocka_unit_test(functions_are_instructions),
