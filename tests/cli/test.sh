@@ -69,6 +69,8 @@ expect 0 "$ldsl" test summed --file rows.ldsl --shape R=1000,D=64 --shape R=5000
 in_out "R=1000 D=64  error"
 in_out "R=50000 D=100  error"
 
+expect 1 "$ldsl" test softmax --device cpu --case 'no such words'
+in_err "no case's description contains 'no such words'"
 expect 1 "$ldsl" test softmax --device cpu --graph
 in_err "--graph needs a GPU"
 expect 2 "$ldsl" test softmax --device cpu --graph --large

@@ -295,6 +295,7 @@ void test_end(struct test_session *s, const struct test_tally *tally)
     double seconds = (double)(now.tv_sec - tally->start.tv_sec) +
                      1e-9 * (double)(now.tv_nsec - tally->start.tv_nsec);
     s->failed_ops += tally->failed != 0;
+    s->cases += tally->passed + tally->failed + tally->refused;
     cli_progress(s->cli, NULL);
     if (s->cli->json_path && strcmp(s->cli->json_path, "-") == 0)
         return;
@@ -396,6 +397,9 @@ static int run(struct cli *cli, void *user)
         status = check_graphs(&s, models);
     if (!status)
         status = models ? test_models(&s) : o->ops.count ? test_named(&s) : test_all(&s);
+    if (!status && o->only && !s.cases)
+        status = cli_error_help(cli, "'ldsl test OP -v' prints each case's description",
+                                "no case's description contains '%s'", o->only);
     if (!status && cli->json_path) {
         json_incref(s.rows);
         if (!cli_write_json(cli, ldsl_context_device(s.ops.context), s.rows))

@@ -37,7 +37,7 @@ struct test_session {
     struct operators ops; /* on the device under test */
     struct references references;
     json_t *rows;
-    unsigned failed_ops;
+    unsigned failed_ops, cases; /* so far */
 };
 
 /* What came of one operator. */
