@@ -144,6 +144,17 @@ assert r["copies_us"][r["copy"]] == min(r["copies_us"].values()), r
 assert abs(r["copy_ratio"] * r["median_us"] / r["copies_us"][r["copy"]] - 1) < 1e-6, r
 assert abs(r["copy_gbs"] * r["copies_us"][r["copy"]] * 1e3 / r["bytes"] - 1) < 1e-6, r'
 
+# rows measured before are shown as they were
+expect 0 "$ldsl" bench softmax --shape R=4,D=64 --seconds 0.001 --json rows.json
+cp out measured
+expect 0 "$ldsl" bench --show rows.json
+cp out shown
+holds cmp shown measured
+echo '{"rows": [{"op": "softmax"}]}' >rows.json
+expect 1 "$ldsl" bench --show rows.json
+in_err "row 1 is none of 'ldsl bench'"
+expect 1 "$ldsl" bench --show /dev/null
+
 # the chart of a bench
 if command -v gnuplot >/dev/null; then
     expect 0 "$ldsl" bench softmax --shape R=4,D=64 --seconds 0.001 --plot chart.svg

@@ -1,7 +1,7 @@
 /* ldsl bench: how fast operators are, measured against the best copy of as many bytes in the same run. */
+#include "bench_rows.h"
 #include "calls.h"
 #include "loaded.h"
-#include "plot.h"
 #include "verify.h"
 #include "yardstick.h"
 
@@ -14,7 +14,7 @@ enum { MAX_RUNS = 1000, MIN_RUNS = 9 };
 struct options {
     struct device_options device;
     struct calls_options calls;
-    const char *plot;
+    const char *plot, *show;
     double seconds;
     bool verify, launch;
 };
@@ -31,6 +31,7 @@ static const struct argp_option options[] = {
     {"launch", 'l', 0, 0,
      "Time the host's side of a launch instead, against the driver's own call (GPUs)", 0},
     {"plot", 'p', "F.svg", 0, "Draw the rows' ratio to a copy as a bar chart (needs gnuplot)", 0},
+    {"show", 'o', "FILE", 0, "Measure nothing: show what --json wrote to FILE (with --plot: draw it too)", 0},
     {0},
 };
 /* clang-format on */
@@ -48,6 +49,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case 'v': o->verify = true; return 0;
     case 'l': o->launch = true; return 0;
     case 'p': o->plot = arg; return 0;
+    case 'o': o->show = arg; return 0;
     case 's':
         o->seconds = strtod(arg, &end);
         if (end == arg || *end || !(o->seconds > 0))
@@ -220,12 +222,6 @@ static json_t *copies_object(const struct race *race)
     return copies;
 }
 
-static void print_head(void)
-{
-    printf("%-28s %-5s %-34s %10s %10s %10s %8s %6s %9s\n", "operator", "dtype", "shape",
-           "median us", "p20", "p80", "GB/s", "copy", "copy GB/s");
-}
-
 static void report(struct session *s, const struct trial *t, const struct call *c,
                    enum ldsl_dtype dtype, const struct race *race, const char *verified)
 {
@@ -234,35 +230,23 @@ static void report(struct session *s, const struct trial *t, const struct call *
     double median = quantile(race, 0, 0.5), gbs = bytes / median * 1e-9;
     double ratio = copy / median, copy_gbs = bytes / copy * 1e-9;
     double p20 = quantile(race, 0, 0.2) * 1e6, p80 = quantile(race, 0, 0.8) * 1e6;
-    char shape[128], label[256], spilled[48] = "", note[64];
-    json_t *spills = spills_of(c->plan, ldsl_context_device(s->ops.context));
-    if (json_integer_value(spills))
-        snprintf(spilled, sizeof spilled, "  spills %d bytes", (int)json_integer_value(spills));
-    call_describe_shape(shape, sizeof shape, t);
+    const char *device = ldsl_context_device(s->ops.context);
+    json_t *row = json_pack(
+        "{s:s, s:n, s:s, s:s, s:s, s:o, s:f, s:f, s:f, s:I, s:f, s:f, s:f, s:s, s:o, s:n, s:n, "
+        "s:o, s:o, s:s?}",
+        "op", t->subject->info.name, "kernel", "device", device, "machine",
+        ldsl_context_description(s->ops.context), "dtype", ldsl_dtype_name(dtype), "shape",
+        shape_object(t), "median_us", median * 1e6, "p20_us", p20, "p80_us", p80, "bytes",
+        (json_int_t)c->loaded.bytes, "gbs", gbs, "copy_ratio", ratio, "copy_gbs", copy_gbs, "copy",
+        race->contenders[best].name, "copies_us", copies_object(race), "flops", "tflops", "config",
+        config_object(c->plan), "spills", spills_of(c->plan, device), "verified",
+        *verified ? verified : NULL);
     cli_progress(s->cli, NULL);
-    if (!s->cli->json_path || strcmp(s->cli->json_path, "-") != 0) {
-        if (!json_array_size(s->rows))
-            print_head();
-        printf("%-28s %-5s %-34s %10.1f %10.1f %10.1f %8.2f %6.2f %9.2f%s%s%s\n",
-               t->subject->info.name, ldsl_dtype_name(dtype), shape, median * 1e6, p20, p80, gbs,
-               ratio, copy_gbs, *verified ? "  " : "", verified, spilled);
-        fflush(stdout);
-    }
-    snprintf(label, sizeof label, "%s %s %s", t->subject->info.name, ldsl_dtype_name(dtype), shape);
-    snprintf(note, sizeof note, "%.2f: %.1f us, %.0f GB/s", ratio, median * 1e6, gbs);
+    if (!s->cli->json_path || strcmp(s->cli->json_path, "-") != 0)
+        bench_row_print(row, !json_array_size(s->rows));
     if (s->options->plot)
-        plot_add(&s->plot, label, ratio, note);
-    json_array_append_new(
-        s->rows,
-        json_pack(
-            "{s:s, s:n, s:s, s:s, s:o, s:f, s:f, s:f, s:I, s:f, s:f, s:f, s:s, s:o, s:n, s:n, "
-            "s:o, s:o, s:s?}",
-            "op", t->subject->info.name, "kernel", "device", ldsl_context_device(s->ops.context),
-            "dtype", ldsl_dtype_name(dtype), "shape", shape_object(t), "median_us", median * 1e6,
-            "p20_us", p20, "p80_us", p80, "bytes", (json_int_t)c->loaded.bytes, "gbs", gbs,
-            "copy_ratio", ratio, "copy_gbs", copy_gbs, "copy", race->contenders[best].name,
-            "copies_us", copies_object(race), "flops", "tflops", "config", config_object(c->plan),
-            "spills", spills, "verified", *verified ? verified : NULL));
+        bench_row_plot(&s->plot, row);
+    json_array_append_new(s->rows, row);
 }
 
 /* ---- the host's side of a launch --------------------------------------------------------------- */
@@ -375,6 +359,11 @@ static int run(struct cli *cli, void *user)
 {
     struct options *o = user;
     struct session s = {.cli = cli, .options = o, .rows = json_array()};
+    if (o->show) {
+        json_decref(s.rows);
+        words_free(&o->calls.words);
+        return bench_show(cli, o->show, o->plot);
+    }
     int status = calls_check(cli, &o->calls);
     if (!status)
         status = open_session(&s);
@@ -409,7 +398,10 @@ const struct command command_bench = {
            "tensor.",
     .example = "ldsl bench\n"
                "ldsl bench rms_norm --shape R=8192,D=4096 --dtype bf16 casting=gemma\n"
-               "ldsl bench --json bench.json --plot bench.svg\n",
+               "ldsl bench --json bench.json --plot bench.svg\n"
+               "# where there is a GPU, and where there is gnuplot\n"
+               "ldsl bench --device cuda --all-shapes --json bench.json\n"
+               "ldsl bench --show bench.json --plot bench.svg\n",
     .options = options,
     .parse = parse,
     .options_bytes = sizeof(struct options),
