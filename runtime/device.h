@@ -38,7 +38,8 @@ struct rt_device_options {
 };
 
 struct rt_device_ops {
-    const char *name; /* the family: "cpu", "cuda" */
+    const char *name;   /* the family: "cpu", "cuda" */
+    bool numbers_kinds; /* the number says which kind of device: open knows which there are */
 
     /* How many devices of the family there are. When 0, why (a sentence without full stop: "no
      * NVIDIA driver: libcuda.so.1 was not found") is written to `why`. Touches no device. */

@@ -57,7 +57,7 @@ enum ldsl_status rt_device_find(const struct rt_device_ops **ops, uint32_t *numb
 
     size_t length = strcspn(text, ":");
     if (!is_known(text, length))
-        return rt_error_help(sink, LDSL_ARGUMENT, "devices are cpu, cuda, cuda:N and simt",
+        return rt_error_help(sink, LDSL_ARGUMENT, "devices are cpu, cuda, cuda:N, simt and simt:86",
                              "unknown device '%s'", text);
     if (text[length] == ':' && !parse_number(number, text + length + 1))
         return rt_error_help(sink, LDSL_ARGUMENT, "write the number as in cuda:1",
@@ -71,7 +71,7 @@ enum ldsl_status rt_device_find(const struct rt_device_ops **ops, uint32_t *numb
     uint32_t count = (*ops)->probe(why, sizeof why);
     if (count == 0)
         return rt_error(sink, LDSL_DEVICE, "device '%s' is not there: %s", text, why);
-    if (*number >= count)
+    if (*number >= count && !(*ops)->numbers_kinds)
         return rt_error(sink, LDSL_DEVICE,
                         "device '%s' is not there: there %s %u of its kind, counted from 0", text,
                         count == 1 ? "is" : "are", count);

@@ -15,10 +15,21 @@
 /* What kernels are told of the GPU. Few processors: persistent kernels, which run as many programs,
  * then have several rows each even in small tests. */
 #define PROCESSORS 4
-#define SMEM       (227 * 1024)
-#define GPU        "sm_90a"
+
+/* By the device's number: simt:86. The first one is the emulator without a number. */
+static const struct gpu {
+    uint32_t cc;
+    const char *name;
+    uint32_t smem; /* bytes that a block may have */
+} gpus[] = {
+    {90, "sm_90a", 227 * 1024},
+    {80, "sm_80",  163 * 1024},
+    {86, "sm_86",  99 * 1024 },
+    {89, "sm_89",  99 * 1024 },
+};
 
 struct device {
+    const struct gpu *gpu;
     void *memory; /* a CPU device */
     struct pool *pool;
     struct loader *loader;
@@ -71,6 +82,18 @@ static enum ldsl_status open_parts(struct device *d, const struct rt_device_opti
     return loader_create(&d->loader, d->sink);
 }
 
+static enum ldsl_status find_gpu(struct device *d, uint32_t number)
+{
+    for (size_t i = 0; i < sizeof gpus / sizeof *gpus && !d->gpu; i++)
+        if (number == gpus[i].cc || !number)
+            d->gpu = &gpus[i];
+    if (d->gpu)
+        return LDSL_OK;
+    return rt_error_help(d->sink, LDSL_ARGUMENT, "there are simt:80, simt:86, simt:89 and simt:90",
+                         "no GPU of compute capability %u.%u is emulated", number / 10,
+                         number % 10);
+}
+
 static enum ldsl_status open_device(void **out, const struct rt_device_options *options)
 {
     struct device *d = *out = calloc(1, sizeof *d);
@@ -78,9 +101,9 @@ static enum ldsl_status open_device(void **out, const struct rt_device_options *
         return rt_nomem(options->sink);
     d->sink = options->sink;
     pthread_mutex_init(&d->lock, NULL);
-    enum ldsl_status status =
-        options->number ? rt_error(d->sink, LDSL_ARGUMENT, "there is one emulator, simt:0")
-                        : open_parts(d, options);
+    enum ldsl_status status = find_gpu(d, options->number);
+    if (!status)
+        status = open_parts(d, options);
     if (status) {
         close_device(d);
         *out = NULL;
@@ -92,13 +115,17 @@ static void describe(void *device, struct rt_device_info *info)
 {
     struct device *d = device;
     char cpu[64];
-    *info = (struct rt_device_info){
-        .sm_count = PROCESSORS, .smem = SMEM, .cc = 90, .lanes = SIMT_LANES, .is_gpu = true};
+    *info = (struct rt_device_info){.sm_count = PROCESSORS,
+                                    .smem = d->gpu->smem,
+                                    .cc = d->gpu->cc,
+                                    .lanes = SIMT_LANES,
+                                    .is_gpu = true};
     loader_describe(cpu, sizeof cpu, info->identity, sizeof info->identity);
     snprintf(info->name, sizeof info->name, "simt");
-    snprintf(info->target, sizeof info->target, "simt:" GPU);
+    snprintf(info->target, sizeof info->target, "simt:%s", d->gpu->name);
     snprintf(info->description, sizeof info->description,
-             "emulator of a GPU (" GPU ") on %u threads of %.40s", pool_threads(d->pool), cpu);
+             "emulator of a GPU (%s) on %u threads of %.40s", d->gpu->name, pool_threads(d->pool),
+             cpu);
 }
 
 /* ---- memory: as on the CPU --------------------------------------------------------------------- */
@@ -168,7 +195,8 @@ static enum ldsl_status check_artifact(struct device *d, struct kernel *k,
         return rt_error(d->sink, LDSL_ARGUMENT, "kernel %s is for %s, not for the emulator",
                         info->name, info->target);
     if (!info->cluster || info->cluster > 16 || !info->block_threads ||
-        info->block_threads > 1024 || info->block_threads % SIMT_LANES || info->shared_bytes > SMEM)
+        info->block_threads > 1024 || info->block_threads % SIMT_LANES ||
+        info->shared_bytes > d->gpu->smem)
         return rt_error(d->sink, LDSL_DEVICE,
                         "kernel %s wants %u blocks of %u threads and %u bytes of shared memory; a "
                         "GPU has no such program",
@@ -293,6 +321,7 @@ static enum ldsl_status synchronize(void *device, void *stream)
 
 const struct rt_device_ops rt_simt = {
     .name = "simt",
+    .numbers_kinds = true,
     .probe = probe,
     .open = open_device,
     .close = close_device,

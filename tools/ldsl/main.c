@@ -49,7 +49,7 @@ const struct argp_option common_options[] = {
 
 const struct argp_option device_option_list[] = {
     {"device", OPTION_DEVICE, "DEVICE", 0,
-     "Where to run: cpu, cuda, cuda:N or simt; default: cpu", 5},
+     "Where to run: cpu, cuda, cuda:N, simt or simt:86; default: cpu", 5},
     {"file", OPTION_FILE, "FILE", 0, "Take operators from FILE instead of the built-in library", 5},
     {"check", OPTION_CHECK, 0, 0,
      "Compile kernels with run-time checks: bounds, unwritten reads, double writes", 5},
