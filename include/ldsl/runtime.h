@@ -56,8 +56,8 @@ typedef struct ldsl_context_options {
                             seconds, memory for its tensors, and the device for itself */
 } ldsl_context_options;
 
-/* device: "cpu", "cuda", "cuda:1", "simt"; NULL: the best there is. options may be NULL; they and
- * the sink's user are copied, texts too. */
+/* device: "cpu", "cuda", "cuda:1", "simt", "simt:86"; NULL: the best there is. options may be NULL;
+ * they and the sink's user are copied, texts too. */
 LDSL_API enum ldsl_status ldsl_context_create(ldsl_context **out, const char *device,
                                               const ldsl_context_options *options);
 LDSL_API void ldsl_context_destroy(ldsl_context *ctx); /* after its libraries, plans and buffers */
