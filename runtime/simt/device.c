@@ -6,6 +6,7 @@
 #include "cpu/loader.h"
 #include "cpu/pool.h"
 #include "internal.h"
+#include "target/gpus.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,17 +20,17 @@
 /* By the device's number: simt:86. The first one is the emulator without a number. */
 static const struct gpu {
     uint32_t cc;
-    const char *name;
-    uint32_t smem; /* bytes that a block may have */
+    const char *device, *processor;
 } gpus[] = {
-    {90, "sm_90a", 227 * 1024},
-    {80, "sm_80",  163 * 1024},
-    {86, "sm_86",  99 * 1024 },
-    {89, "sm_89",  99 * 1024 },
+    {90, "simt",    "sm_90a"},
+    {80, "simt:80", "sm_80" },
+    {86, "simt:86", "sm_86" },
+    {89, "simt:89", "sm_89" },
 };
 
 struct device {
     const struct gpu *gpu;
+    struct facts facts;
     void *memory; /* a CPU device */
     struct pool *pool;
     struct loader *loader;
@@ -87,7 +88,7 @@ static enum ldsl_status find_gpu(struct device *d, uint32_t number)
     for (size_t i = 0; i < sizeof gpus / sizeof *gpus && !d->gpu; i++)
         if (number == gpus[i].cc || !number)
             d->gpu = &gpus[i];
-    if (d->gpu)
+    if (d->gpu && target_gpu_facts(d->gpu->processor, &d->facts))
         return LDSL_OK;
     return rt_error_help(d->sink, LDSL_ARGUMENT, "there are simt:80, simt:86, simt:89 and simt:90",
                          "no GPU of compute capability %u.%u is emulated", number / 10,
@@ -116,16 +117,16 @@ static void describe(void *device, struct rt_device_info *info)
     struct device *d = device;
     char cpu[64];
     *info = (struct rt_device_info){.sm_count = PROCESSORS,
-                                    .smem = d->gpu->smem,
+                                    .smem = d->facts.shared_bytes,
                                     .cc = d->gpu->cc,
                                     .lanes = SIMT_LANES,
                                     .is_gpu = true};
     loader_describe(cpu, sizeof cpu, info->identity, sizeof info->identity);
-    snprintf(info->name, sizeof info->name, "simt");
-    snprintf(info->target, sizeof info->target, "simt:%s", d->gpu->name);
+    snprintf(info->name, sizeof info->name, "%s", d->gpu->device);
+    snprintf(info->target, sizeof info->target, "simt:%s", d->gpu->processor);
     snprintf(info->description, sizeof info->description,
-             "emulator of a GPU (%s) on %u threads of %.40s", d->gpu->name, pool_threads(d->pool),
-             cpu);
+             "emulator of a GPU (%s) on %u threads of %.40s", d->gpu->processor,
+             pool_threads(d->pool), cpu);
 }
 
 /* ---- memory: as on the CPU --------------------------------------------------------------------- */
@@ -196,7 +197,7 @@ static enum ldsl_status check_artifact(struct device *d, struct kernel *k,
                         info->name, info->target);
     if (!info->cluster || info->cluster > 16 || !info->block_threads ||
         info->block_threads > 1024 || info->block_threads % SIMT_LANES ||
-        info->shared_bytes > d->gpu->smem)
+        info->shared_bytes > d->facts.shared_bytes)
         return rt_error(d->sink, LDSL_DEVICE,
                         "kernel %s wants %u blocks of %u threads and %u bytes of shared memory; a "
                         "GPU has no such program",

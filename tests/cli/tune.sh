@@ -154,6 +154,7 @@ echo '{"rows": [{"op": "softmax"}]}' >rows.json
 expect 1 "$ldsl" bench --show rows.json
 in_err "row 1 is none of 'ldsl bench'"
 expect 1 "$ldsl" bench --show /dev/null
+expect 2 "$ldsl" bench softmax --show rows.json
 
 # the chart of a bench
 if command -v gnuplot >/dev/null; then

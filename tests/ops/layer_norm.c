@@ -10,7 +10,6 @@
 /* clang-format on */
 
 #include <math.h>
-#include <string.h>
 
 enum { ROWS = 6, MOST = 70000 }; /* held rows, and rows that are swept */
 

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_RUNS = 1000, MIN_RUNS = 9 };
+enum { MAX_RUNS = 1000, MIN_RUNS = 9, OPTION_SHOW = 0x200 };
 
 struct options {
     struct device_options device;
@@ -31,7 +31,7 @@ static const struct argp_option options[] = {
     {"launch", 'l', 0, 0,
      "Time the host's side of a launch instead, against the driver's own call (GPUs)", 0},
     {"plot", 'p', "F.svg", 0, "Draw the rows' ratio to a copy as a bar chart (needs gnuplot)", 0},
-    {"show", 'o', "FILE", 0, "Measure nothing: show what --json wrote to FILE (with --plot: draw it too)", 0},
+    {"show", OPTION_SHOW, "FILE", 0, "Measure nothing: show what --json wrote to FILE (with --plot: draw it too)", 0},
     {0},
 };
 /* clang-format on */
@@ -49,7 +49,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case 'v': o->verify = true; return 0;
     case 'l': o->launch = true; return 0;
     case 'p': o->plot = arg; return 0;
-    case 'o': o->show = arg; return 0;
+    case OPTION_SHOW: o->show = arg; return 0;
     case 's':
         o->seconds = strtod(arg, &end);
         if (end == arg || *end || !(o->seconds > 0))
@@ -360,9 +360,11 @@ static int run(struct cli *cli, void *user)
     struct options *o = user;
     struct session s = {.cli = cli, .options = o, .rows = json_array()};
     if (o->show) {
+        bool more = o->calls.words.count || cli->json_path;
         json_decref(s.rows);
         words_free(&o->calls.words);
-        return bench_show(cli, o->show, o->plot);
+        return more ? cli_usage(cli, "--show measures nothing: only --plot goes with it")
+                    : bench_show(cli, o->show, o->plot);
     }
     int status = calls_check(cli, &o->calls);
     if (!status)

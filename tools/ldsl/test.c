@@ -254,7 +254,7 @@ static void test_values(struct test_session *s, struct test_tally *tally,
     const char *device = ldsl_context_device(s->ops.context);
     if (!s->options->with && strcmp(device, "cpu") != 0)
         flags |= CASES_SCHEDULES;
-    if (strcmp(device, "simt") == 0)
+    if (strncmp(device, "simt", 4) == 0)
         flags |= CASES_SMALL;
     struct cases cases;
     if (!cases_create(&cases, subject, tiles, tile_count, flags)) {
