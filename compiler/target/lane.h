@@ -96,6 +96,22 @@ struct lane_hooks {
     void (*shared_store)(struct lane_emit *e, LLVMValueRef value, LLVMValueRef offset,
                          LLVMValueRef guard, LLVMValueRef rank);
 
+    /* Words sent to blocks of the cluster, or within the block, with no barrier: where they arrive, they
+     * count towards the phase of an mbarrier there, 8 bytes of shared memory. A phase has ended when all
+     * it expects have come, some of them maybe before they were expected. Rank and guard as above.
+     *   create   by one thread, before the cluster (or block) first meets. sends: of each phase
+     *   expect   by one thread for each phase. bytes: of all its sends
+     *   await    by all threads: until the phase of that parity (i32: 0 for the first) has ended; then
+     *            what came is seen
+     * Only if facts.cluster > 1. */
+    void (*mbarrier_create)(struct lane_emit *e, LLVMValueRef offset, uint32_t sends,
+                            LLVMValueRef guard);
+    void (*mbarrier_expect)(struct lane_emit *e, LLVMValueRef offset, uint32_t bytes,
+                            LLVMValueRef guard);
+    void (*mbarrier_await)(struct lane_emit *e, LLVMValueRef offset, LLVMValueRef parity);
+    void (*send)(struct lane_emit *e, LLVMValueRef value, LLVMValueRef offset, LLVMValueRef guard,
+                 LLVMValueRef rank, LLVMValueRef mbarrier);
+
     /* Global memory. A load that does not take place gives zero bits, on which nothing that is seen may
      * depend: simt tells. */
     LLVMValueRef (*load)(struct lane_emit *e, const struct lane_access *a);
@@ -116,6 +132,9 @@ struct lane_hooks {
     /* The same word, opaque to the optimiser: what is computed from it is computed anew. fixed: it
      * must not leave the loop it stands in. */
     LLVMValueRef (*pin)(struct lane_emit *e, LLVMValueRef word, bool fixed);
+
+    /* i1: false, which no optimiser knows. A branch by it back to some code keeps that code where it is. */
+    LLVMValueRef (*never)(struct lane_emit *e);
 
     /* f32 functions of the hardware; NULL: there is none, compute it. Errors: docs/targets.md. */
     LLVMValueRef (*function)(struct lane_emit *e, enum lane_function f, LLVMValueRef x);

@@ -6,7 +6,7 @@
  *     void <entry>.resume(void *frame)
  * The entry runs one thread of a block until it waits for others or ends. What it lives on then is
  * in the frame that it asked for; resume goes on from there. A thread waits after the calls shuffle,
- * barrier and leave.
+ * barrier, mbarrier_await and leave.
  *
  * Values of up to 16 bytes travel in `value`: of a load afterwards, of a store before. With them goes
  * `poison`, whose set bits say which of theirs hold nothing: they come of elements that do not exist,
@@ -75,6 +75,15 @@ struct ldsl_simt_calls {
                          uint32_t offset, uint32_t guard, uint32_t rank);
     void (*copy)(struct ldsl_simt_thread *t, const struct ldsl_simt_site *site, uint64_t address,
                  uint32_t guard, uint32_t used, uint32_t offset);
+    /* Words that are sent: an mbarrier is 8 bytes of shared memory. expect: site.bytes, once a phase. */
+    void (*mbarrier_create)(struct ldsl_simt_thread *t, const struct ldsl_simt_site *site,
+                            uint32_t offset, uint32_t guard);
+    void (*mbarrier_expect)(struct ldsl_simt_thread *t, const struct ldsl_simt_site *site,
+                            uint32_t offset, uint32_t guard);
+    void (*mbarrier_await)(struct ldsl_simt_thread *t, const struct ldsl_simt_site *site,
+                           uint32_t offset, uint32_t parity);
+    void (*send)(struct ldsl_simt_thread *t, const struct ldsl_simt_site *site, uint32_t offset,
+                 uint32_t guard, uint32_t rank, uint32_t mbarrier);
     void (*commit)(struct ldsl_simt_thread *t);
     void (*wait)(struct ldsl_simt_thread *t, uint32_t pending);
     /* value[0]: the word, then the word received. by: mask, distance or lane. */

@@ -245,7 +245,7 @@ static void note_read(struct thread *t, const struct ldsl_simt_site *site,
     if (k->read_program != own)
         k->touch.read_time = 0;
     k->read_program = own;
-    uint32_t other = touch_read(&k->touch, t);
+    uint32_t other = touch_read(&k->touch, t, &t->block->global_order);
     if (other != TOUCH_NONE)
         tell_race(t, site, x, address, "reads", other);
 }
@@ -267,7 +267,7 @@ static void note_write(struct thread *t, const struct ldsl_simt_site *site,
     if (k->read_program != own)
         k->touch.read_time = 0;
     k->write_program = own;
-    uint32_t other = touch_write(&k->touch, t, atomic);
+    uint32_t other = touch_write(&k->touch, t, &t->block->global_order, atomic);
     if (other != TOUCH_NONE)
         tell_race(t, site, x, address, "writes", other);
 }

@@ -7,7 +7,8 @@
  *   poison.c    registers that hold nothing
  *
  * A machine runs one program (a cluster of blocks) after another on one host thread. Its clock counts
- * barriers: two touches of a byte are in order if a barrier of both threads lies between them. */
+ * barriers: two touches of a byte are in order if a barrier of both threads lies between them. Words
+ * that are awaited put shared memory in order as a barrier does: all threads have sent theirs. */
 #ifndef SIMT_MACHINE_H
 #define SIMT_MACHINE_H
 
@@ -79,7 +80,14 @@ struct simt_launch {
 
 /* ---- threads, blocks --------------------------------------------------------------------------- */
 
-enum state { SIMT_RUNS, SIMT_SHUFFLES, SIMT_WAITS, SIMT_WAITS_CLUSTER, SIMT_ENDED };
+enum state {
+    SIMT_RUNS,
+    SIMT_SHUFFLES,
+    SIMT_WAITS,
+    SIMT_WAITS_CLUSTER,
+    SIMT_AWAITS, /* words, at an mbarrier */
+    SIMT_ENDED
+};
 
 struct copy {
     const struct ldsl_simt_site *site;
@@ -95,17 +103,24 @@ struct thread {
     void *frame;
     enum state state;
     const struct ldsl_simt_site *site; /* where it waits */
-    uint32_t by;                       /* shuffles: mask, distance, lane */
+    uint32_t by;                       /* shuffles: mask, distance, lane; mbarriers: parity */
+    uint32_t mbarrier;                 /* its offset */
     bool started, awaited;
     struct copy *copies;
     uint32_t copy_count, copy_capacity, group;
 };
 
+/* What was done before comes before what the block's threads do next: by themselves, by all of the
+ * cluster. */
+struct order {
+    uint32_t block, cluster; /* times */
+};
+
 struct block {
     struct thread *threads;
     uint32_t rank, waiting, ended;
-    uint32_t barrier_time; /* of the last barrier of its threads */
-    uint32_t reached_time; /* of the last access from another block */
+    struct order global_order, shared_order; /* of accesses to either memory */
+    uint32_t reached_time;                   /* of the last access from another block */
     bool reached;
     uint8_t *shared, *poison; /* bits of the bytes that hold nothing */
     struct touch *touches;    /* one a byte */
@@ -116,7 +131,7 @@ struct machine {
     struct block *blocks;
     uint32_t cluster, block_threads, shared_bytes;
     uint64_t program;
-    uint32_t clock, start_time, cluster_time;
+    uint32_t clock, start_time;
     uint32_t cluster_barriers; /* of this program */
     size_t frame_bytes;
     uint8_t *frames;
@@ -143,6 +158,7 @@ struct touch {
     uint16_t writer, reader;        /* touch_name; TOUCH_MANY, TOUCH_MANY_OF */
     bool atomic;                    /* the write */
     bool pending;                   /* the write is an asynchronous copy on its way */
+    bool mbarrier;                  /* the write has made one here */
 };
 #define TOUCH_MANY 0xffff
 
@@ -151,11 +167,13 @@ struct touch {
 /* rank * threads of a block + thread. */
 uint16_t touch_name(const struct thread *t);
 /* Is what the thread of that name did at that time in order with what t does now? */
-bool touch_in_order(const struct thread *t, uint16_t name, uint32_t time);
+bool touch_in_order(const struct thread *t, const struct order *order, uint16_t name,
+                    uint32_t time);
 /* The other thread's name if there is a race, else TOUCH_NONE. They also take note. */
 #define TOUCH_NONE UINT32_MAX
-uint32_t touch_read(struct touch *b, const struct thread *t);
-uint32_t touch_write(struct touch *b, const struct thread *t, bool atomic);
+uint32_t touch_read(struct touch *b, const struct thread *t, const struct order *order);
+uint32_t touch_write(struct touch *b, const struct thread *t, const struct order *order,
+                     bool atomic);
 
 /* ---- poison.c ---------------------------------------------------------------------------------- */
 
@@ -210,6 +228,16 @@ void call_shared_store(struct ldsl_simt_thread *t, const struct ldsl_simt_site *
                        uint32_t offset, uint32_t guard, uint32_t rank);
 void call_copy(struct ldsl_simt_thread *t, const struct ldsl_simt_site *site, uint64_t address,
                uint32_t guard, uint32_t used, uint32_t offset);
+void call_mbarrier_create(struct ldsl_simt_thread *t, const struct ldsl_simt_site *site,
+                          uint32_t offset, uint32_t guard);
+void call_mbarrier_expect(struct ldsl_simt_thread *t, const struct ldsl_simt_site *site,
+                          uint32_t offset, uint32_t guard);
+void call_mbarrier_await(struct ldsl_simt_thread *t, const struct ldsl_simt_site *site,
+                         uint32_t offset, uint32_t parity);
+void call_send(struct ldsl_simt_thread *t, const struct ldsl_simt_site *site, uint32_t offset,
+               uint32_t guard, uint32_t rank, uint32_t mbarrier);
+/* Bytes that a thread still awaits; INT32_MAX: nobody has said how many. 0: its phase has ended. */
+int32_t simt_missing_bytes(const struct thread *t);
 void call_commit(struct ldsl_simt_thread *t);
 void call_wait(struct ldsl_simt_thread *t, uint32_t pending);
 

@@ -53,7 +53,7 @@ static bool note_reads(struct thread *t, const struct ldsl_simt_site *site, uint
 {
     for (uint32_t i = offset; i < offset + bytes; i++) {
         struct touch *k = &t->block->touches[i];
-        uint32_t other = touch_read(k, t);
+        uint32_t other = touch_read(k, t, &t->block->shared_order);
         if (k->write_time < t->m->start_time)
             simt_fail(t, site, "%s reads byte %u of shared memory, which has not been written",
                       name_of(t).text, i);
@@ -74,7 +74,7 @@ static bool note_writes(struct thread *t, const struct ldsl_simt_site *site, str
     for (uint32_t i = offset; i < offset + bytes; i++) {
         struct touch *k = &b->touches[i];
         bool pending = is_pending(t, k);
-        uint32_t other = touch_write(k, t, false);
+        uint32_t other = touch_write(k, t, &t->block->shared_order, false);
         if (pending)
             tell_pending(t, site, "writes", i);
         else if (other != TOUCH_NONE)
@@ -135,6 +135,131 @@ void call_shared_store(struct ldsl_simt_thread *given, const struct ldsl_simt_si
     note_writes(t, site, b, offset, site->bytes);
     memcpy(b->shared + offset, given->value, site->bytes);
     memcpy(b->poison + offset, given->poison, site->bytes);
+}
+
+/* ---- words that are sent ------------------------------------------------------------------------ */
+
+/* As it lies in shared memory. */
+struct mbarrier {
+    uint16_t ended;  /* phases */
+    uint16_t named;  /* the bytes of this phase are */
+    int32_t missing; /* those that were named less those that came */
+};
+
+/* NULL: there is none. */
+static struct mbarrier *mbarrier_at(const struct machine *m, const struct block *b, uint32_t offset)
+{
+    bool fits = offset % sizeof(struct mbarrier) == 0 &&
+                (uint64_t)offset + sizeof(struct mbarrier) <= m->shared_bytes;
+    const struct touch *k = &b->touches[fits ? offset : 0];
+    bool there = fits && k->mbarrier && k->write_time >= m->start_time;
+    return there ? (struct mbarrier *)(void *)(b->shared + offset) : NULL;
+}
+
+/* NULL: there is none, or none that the thread could know of. That is reported. */
+static struct mbarrier *find_mbarrier(struct thread *t, const struct ldsl_simt_site *site,
+                                      const struct block *b, uint32_t offset)
+{
+    struct mbarrier *x = mbarrier_at(t->m, b, offset);
+    if (!x) {
+        simt_fail(t, site, "%s meets no mbarrier at byte %u of shared memory", name_of(t).text,
+                  offset);
+        return NULL;
+    }
+    const struct touch *k = &b->touches[offset];
+    if (touch_in_order(t, &t->block->shared_order, k->writer, k->write_time))
+        return x;
+    tell_race(t, site, "meets the mbarrier at", offset, k->writer);
+    return NULL;
+}
+
+static bool takes_part(struct thread *t, const struct ldsl_simt_site *site, uint32_t offset,
+                       uint32_t guard)
+{
+    return poison_check_access(t, site, guard, MEMORY) && guard &&
+           check_offset(t, site, offset, sizeof(struct mbarrier));
+}
+
+void call_mbarrier_create(struct ldsl_simt_thread *given, const struct ldsl_simt_site *site,
+                          uint32_t offset, uint32_t guard)
+{
+    struct thread *t = thread_of(given);
+    if (!takes_part(t, site, offset, guard))
+        return;
+    if (mbarrier_at(t->m, t->block, offset)) {
+        simt_fail(t, site, "%s makes an mbarrier at byte %u of shared memory, where there is one",
+                  name_of(t).text, offset);
+        return;
+    }
+    if (!note_writes(t, site, t->block, offset, sizeof(struct mbarrier)))
+        return;
+    t->block->touches[offset].mbarrier = true;
+    memset(t->block->shared + offset, 0, sizeof(struct mbarrier));
+}
+
+/* All that the phase expects have come: all threads have sent, and so come before who waited. */
+static void end_phase(struct thread *t, const struct ldsl_simt_site *site, struct block *b,
+                      struct mbarrier *x)
+{
+    if (!x->named || x->missing > 0)
+        return;
+    if (x->missing < 0)
+        simt_fail(t, site, "%d bytes more were sent than the mbarrier expects", -x->missing);
+    *x = (struct mbarrier){.ended = (uint16_t)(x->ended + 1)};
+    b->shared_order.block = b->shared_order.cluster = ++t->m->clock;
+}
+
+void call_mbarrier_expect(struct ldsl_simt_thread *given, const struct ldsl_simt_site *site,
+                          uint32_t offset, uint32_t guard)
+{
+    struct thread *t = thread_of(given);
+    struct mbarrier *x =
+        takes_part(t, site, offset, guard) ? find_mbarrier(t, site, t->block, offset) : NULL;
+    if (!x)
+        return;
+    if (x->named)
+        simt_fail(t, site, "%s says what the mbarrier at byte %u expects, which was said",
+                  name_of(t).text, offset);
+    x->named = true;
+    x->missing += (int32_t)site->bytes;
+    end_phase(t, site, t->block, x);
+}
+
+void call_mbarrier_await(struct ldsl_simt_thread *given, const struct ldsl_simt_site *site,
+                         uint32_t offset, uint32_t parity)
+{
+    struct thread *t = thread_of(given);
+    if (!takes_part(t, site, offset, true) || !find_mbarrier(t, site, t->block, offset))
+        return;
+    t->state = SIMT_AWAITS;
+    t->site = site;
+    t->mbarrier = offset;
+    t->by = parity;
+}
+
+int32_t simt_missing_bytes(const struct thread *t)
+{
+    const struct mbarrier *x = mbarrier_at(t->m, t->block, t->mbarrier);
+    if (!x || x->ended % 2 != t->by % 2)
+        return 0;
+    return x->named ? x->missing : INT32_MAX;
+}
+
+void call_send(struct ldsl_simt_thread *given, const struct ldsl_simt_site *site, uint32_t offset,
+               uint32_t guard, uint32_t rank, uint32_t mbarrier)
+{
+    struct thread *t = thread_of(given);
+    if (!poison_check_access(t, site, guard, MEMORY) || !guard ||
+        !check_offset(t, site, offset, site->bytes) || !check_reach(t, site, rank))
+        return;
+    struct block *b = &t->m->blocks[rank];
+    struct mbarrier *x = find_mbarrier(t, site, b, mbarrier);
+    if (!x || !note_writes(t, site, b, offset, site->bytes))
+        return;
+    memcpy(b->shared + offset, given->value, site->bytes);
+    memcpy(b->poison + offset, given->poison, site->bytes);
+    x->missing -= (int32_t)site->bytes;
+    end_phase(t, site, b, x);
 }
 
 /* ---- copies that do not wait ------------------------------------------------------------------- */

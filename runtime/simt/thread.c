@@ -59,7 +59,7 @@ static void leave(struct ldsl_simt_thread *given)
     struct block *b = t->block;
     t->state = SIMT_ENDED;
     simt_check_awaited(t);
-    if (!b->ended++ && b->reached && b->reached_time >= t->m->cluster_time)
+    if (!b->ended++ && b->reached && b->reached_time >= b->shared_order.cluster)
         simt_fail(t, NULL,
                   "block %u ends though other blocks of its cluster may not have finished with its "
                   "shared memory",
@@ -74,6 +74,10 @@ const struct ldsl_simt_calls simt_calls = {
     .atomic = call_atomic,
     .shared_load = call_shared_load,
     .shared_store = call_shared_store,
+    .mbarrier_create = call_mbarrier_create,
+    .mbarrier_expect = call_mbarrier_expect,
+    .mbarrier_await = call_mbarrier_await,
+    .send = call_send,
     .copy = call_copy,
     .commit = call_commit,
     .wait = call_wait,
@@ -162,12 +166,14 @@ static bool all_wait(const struct machine *m, const struct block *b, enum state 
     return true;
 }
 
-static void release(struct machine *m, struct block *b)
+static void release(struct machine *m, struct block *b, bool of_cluster)
 {
     for (uint32_t i = 0; i < m->block_threads; i++)
         b->threads[i].state = SIMT_RUNS;
     b->waiting = 0;
-    b->barrier_time = m->clock;
+    b->global_order.block = b->shared_order.block = m->clock;
+    if (of_cluster)
+        b->global_order.cluster = b->shared_order.cluster = m->clock;
 }
 
 static bool pass_barrier(struct machine *m, struct block *b)
@@ -175,9 +181,7 @@ static bool pass_barrier(struct machine *m, struct block *b)
     if (!all_wait(m, b, SIMT_WAITS, b->threads[0].site))
         return false;
     m->clock++;
-    release(m, b);
-    if (m->cluster == 1)
-        m->cluster_time = m->clock;
+    release(m, b, m->cluster == 1);
     return true;
 }
 
@@ -188,10 +192,23 @@ static bool pass_cluster_barrier(struct machine *m)
             return false;
     m->clock++;
     m->cluster_barriers++;
-    m->cluster_time = m->clock;
     for (uint32_t i = 0; i < m->cluster; i++)
-        release(m, &m->blocks[i]);
+        release(m, &m->blocks[i], true);
     return true;
+}
+
+/* Those whose words have come go on, one by one. */
+static bool end_waits(struct machine *m, struct block *b)
+{
+    bool some = false;
+    for (uint32_t i = 0; i < m->block_threads; i++) {
+        struct thread *t = &b->threads[i];
+        if (t->state != SIMT_AWAITS || simt_missing_bytes(t))
+            continue;
+        t->state = SIMT_RUNS;
+        some = true;
+    }
+    return some;
 }
 
 /* ---- divergence -------------------------------------------------------------------------------- */
@@ -207,6 +224,7 @@ static const char *what_waits(const struct thread *t)
     case SIMT_SHUFFLES: return "a shuffle";
     case SIMT_WAITS: return "a barrier";
     case SIMT_WAITS_CLUSTER: return "a barrier of the cluster";
+    case SIMT_AWAITS: return "an mbarrier";
     case SIMT_RUNS:
     case SIMT_ENDED: break;
     }
@@ -222,6 +240,23 @@ static bool keeps_waiting(const struct thread *t, const struct thread *other)
     if (warp && other->given.thread / SIMT_LANES != t->given.thread / SIMT_LANES)
         return false;
     return other->state != t->state || other->site != t->site;
+}
+
+static void report_missing(struct machine *m)
+{
+    for (uint32_t i = 0; i < m->cluster * m->block_threads; i++) {
+        struct thread *t = thread_at(m, i);
+        if (t->state != SIMT_AWAITS)
+            continue;
+        int32_t missing = simt_missing_bytes(t);
+        if (missing == INT32_MAX)
+            simt_fail(t, t->site, "%s awaits words, and nobody has said how many",
+                      simt_thread_name(m, i).text);
+        else
+            simt_fail(t, t->site, "%s awaits %d bytes that nobody sends",
+                      simt_thread_name(m, i).text, missing);
+        return;
+    }
 }
 
 /* Nobody can go on, and somebody waits. */
@@ -242,6 +277,7 @@ static void report_divergence(struct machine *m)
                           what_waits(other), other->site->line);
             return;
         }
+    report_missing(m);
 }
 
 /* ---- programs ---------------------------------------------------------------------------------- */
@@ -259,13 +295,13 @@ static void start_thread(struct machine *m, struct thread *t, uint32_t rank, uin
 static void start(struct machine *m, uint64_t program)
 {
     m->program = program;
-    m->start_time = m->cluster_time = ++m->clock;
+    m->start_time = ++m->clock;
     m->cluster_barriers = 0;
     for (uint32_t rank = 0; rank < m->cluster; rank++) {
         struct block *b = &m->blocks[rank];
         b->waiting = b->ended = 0;
         b->reached = false;
-        b->barrier_time = m->clock;
+        b->global_order = b->shared_order = (struct order){m->clock, m->clock};
         for (uint32_t i = 0; i < m->block_threads; i++)
             start_thread(m, &b->threads[i], rank, i);
     }
@@ -298,6 +334,7 @@ static void run(struct machine *m)
         for (uint32_t i = 0; i < m->cluster; i++) {
             went_on |= run_block(m, &m->blocks[i]);
             went_on |= pass_barrier(m, &m->blocks[i]);
+            went_on |= end_waits(m, &m->blocks[i]);
         }
         if (has_ended(m))
             return;

@@ -1,6 +1,7 @@
 /* Races. Time is the machine's count of barriers: a block's barrier puts what its own threads did
- * before in order with what they do after, a cluster's barrier does so for all its threads. Nothing
- * else does: not shuffles, and not the order in which the emulator happens to run threads. */
+ * before in order with what they do after, a cluster's barrier does so for all its threads, and words
+ * that were awaited do so for shared memory. Nothing else does: not shuffles, and not the order in which
+ * the emulator happens to run threads. */
 #include "simt/machine.h"
 
 uint16_t touch_name(const struct thread *t)
@@ -15,19 +16,19 @@ static uint32_t rank_of(const struct machine *m, uint16_t name)
     return name & TOUCH_MANY_OF ? name & ~(uint32_t)TOUCH_MANY_OF : name / m->block_threads;
 }
 
-bool touch_in_order(const struct thread *t, uint16_t name, uint32_t time)
+bool touch_in_order(const struct thread *t, const struct order *order, uint16_t name, uint32_t time)
 {
-    if (name == touch_name(t) || time < t->m->cluster_time)
+    if (name == touch_name(t) || time < order->cluster)
         return true;
-    return rank_of(t->m, name) == t->given.rank && time < t->block->barrier_time;
+    return rank_of(t->m, name) == t->given.rank && time < order->block;
 }
 
-uint32_t touch_read(struct touch *b, const struct thread *t)
+uint32_t touch_read(struct touch *b, const struct thread *t, const struct order *order)
 {
     uint32_t race = TOUCH_NONE;
-    if (b->write_time && !touch_in_order(t, b->writer, b->write_time))
+    if (b->write_time && !touch_in_order(t, order, b->writer, b->write_time))
         race = b->writer;
-    if (!b->read_time || touch_in_order(t, b->reader, b->read_time))
+    if (!b->read_time || touch_in_order(t, order, b->reader, b->read_time))
         b->reader = touch_name(t);
     else if (rank_of(t->m, b->reader) == t->given.rank)
         b->reader = (uint16_t)(TOUCH_MANY_OF | t->given.rank);
@@ -37,17 +38,18 @@ uint32_t touch_read(struct touch *b, const struct thread *t)
     return race;
 }
 
-uint32_t touch_write(struct touch *b, const struct thread *t, bool atomic)
+uint32_t touch_write(struct touch *b, const struct thread *t, const struct order *order,
+                     bool atomic)
 {
     uint32_t race = TOUCH_NONE;
     bool both = atomic && b->atomic;
-    if (b->write_time && !both && !touch_in_order(t, b->writer, b->write_time))
+    if (b->write_time && !both && !touch_in_order(t, order, b->writer, b->write_time))
         race = b->writer;
-    else if (b->read_time && !touch_in_order(t, b->reader, b->read_time))
+    else if (b->read_time && !touch_in_order(t, order, b->reader, b->read_time))
         race = b->reader;
     b->writer = touch_name(t);
     b->write_time = t->m->clock;
     b->atomic = atomic;
-    b->pending = false;
+    b->pending = b->mbarrier = false;
     return race;
 }

@@ -80,6 +80,15 @@ LLVMValueRef gpu_other_lanes(struct gen *g, axis_set axes, const struct gpu_digi
 
 /* ---- one writer among copies ------------------------------------------------------------------- */
 
+static uint64_t numbers_of(const struct gpu_named_digit *digits, uint32_t count, uint8_t source)
+{
+    uint64_t numbers = 1;
+    for (uint32_t i = 0; i < count; i++)
+        if (digits[i].digit.source == source)
+            numbers *= digits[i].digit.count;
+    return numbers;
+}
+
 static void account(struct gen *g, const struct gpu_named_digit *digits, uint32_t count,
                     uint8_t source, LLVMValueRef *sum, uint64_t *numbers)
 {
@@ -145,12 +154,55 @@ static uint64_t bytes_of(const struct gpu_exchange *x)
     return (uint64_t)group_words(x) * x->groups * 4;
 }
 
+/* Widest access that the place of a part is aligned for. */
+static uint32_t width_of(const struct gpu_exchange *x)
+{
+    return x->words % 4 == 0 ? 4 : x->words % 2 == 0 ? 2 : 1;
+}
+
+static bool all_warps_write(const struct gen *g, const struct gpu_exchange *x)
+{
+    return numbers_of(x->kept, x->kept_count, GPU_WARP) *
+               numbers_of(x->across, x->across_count, GPU_WARP) ==
+           g->gpu->layout->warps;
+}
+
+/* Can words be sent instead of being written before a barrier of the cluster? */
+static bool can_send(const struct gen *g, struct gpu_exchange *const *all, uint32_t count)
+{
+    bool meanwhile = g->gpu->loop && gpu_works_meanwhile(g);
+    for (uint32_t i = 0; i < count; i++)
+        if (!(all[i]->of_cluster || meanwhile) || !all[i]->is_full || !all_warps_write(g, all[i]))
+            return false;
+    return true;
+}
+
+/* Memory for all, of words that are sent. */
+static LLVMValueRef place_box(struct gen *g, struct gpu_exchange *const *all, uint32_t count,
+                              uint32_t bytes)
+{
+    uint32_t words = 0, sends = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t each = all[i]->groups * all[i]->parts;
+        words += each * all[i]->words;
+        sends += each * (all[i]->words / width_of(all[i]));
+    }
+    struct gpu_mailbox box = gpu_mailbox_turn(g, bytes, sends);
+    for (uint32_t i = 0; i < count; i++)
+        all[i]->box = box;
+    LLVMValueRef first = LLVMBuildICmp(g->b, LLVMIntEQ, g->gpu->thread, constant(g, 0), "");
+    g->gpu->hooks->mbarrier_expect(&g->gpu->lane, box.mbarrier, 4 * words, first);
+    return box.words;
+}
+
 void gpu_exchange_place(struct gen *g, struct gpu_exchange **all, uint32_t count)
 {
-    uint64_t bytes = 0;
+    uint64_t sum = 0;
     for (uint32_t i = 0; i < count; i++)
-        bytes += (bytes_of(all[i]) + 15) / 16 * 16;
-    LLVMValueRef at = gpu_shared_turn(g, bytes > UINT32_MAX ? UINT32_MAX : (uint32_t)bytes);
+        sum += (bytes_of(all[i]) + 15) / 16 * 16;
+    uint32_t bytes = sum > UINT32_MAX / 4 ? UINT32_MAX / 4 : (uint32_t)sum; /* too much is told */
+    LLVMValueRef at =
+        can_send(g, all, count) ? place_box(g, all, count, bytes) : gpu_shared_turn(g, bytes);
     for (uint32_t i = 0; i < count; i++) {
         struct gpu_exchange *x = all[i];
         LLVMValueRef group = weighted(g, x->kept, x->kept_count);
@@ -172,19 +224,19 @@ static LLVMValueRef vector_of(struct gen *g, LLVMValueRef *words, uint32_t count
     return v;
 }
 
-/* Widest access that the place of a part is aligned for. */
-static uint32_t width_of(const struct gpu_exchange *x)
-{
-    return x->words % 4 == 0 ? 4 : x->words % 2 == 0 ? 2 : 1;
-}
-
 static void write_to(struct gen *g, struct gpu_exchange *x, LLVMValueRef place, LLVMValueRef *words,
                      LLVMValueRef guard, LLVMValueRef rank)
 {
+    struct lane_emit *e = &g->gpu->lane;
     uint32_t width = width_of(x);
-    for (uint32_t i = 0; i < x->words; i += width)
-        g->gpu->hooks->shared_store(&g->gpu->lane, vector_of(g, words + i, width),
-                                    add(g, place, constant(g, i * UINT64_C(4))), guard, rank);
+    for (uint32_t i = 0; i < x->words; i += width) {
+        LLVMValueRef value = vector_of(g, words + i, width);
+        LLVMValueRef at = add(g, place, constant(g, i * UINT64_C(4)));
+        if (x->box.mbarrier)
+            g->gpu->hooks->send(e, value, at, guard, rank, x->box.mbarrier);
+        else
+            g->gpu->hooks->shared_store(e, value, at, guard, rank);
+    }
 }
 
 /* The own rank less the digits across: the first block of the group. */
@@ -222,7 +274,7 @@ void gpu_exchange_write(struct gen *g, struct gpu_exchange *x, LLVMValueRef part
     if (x->of_cluster)
         write_to_ranks(g, x, place, words, guard, 0, first_rank(g, x));
     else
-        write_to(g, x, place, words, guard, NULL);
+        write_to(g, x, place, words, guard, x->box.mbarrier ? g->gpu->rank : NULL);
 }
 
 /* A barrier that is not the cluster's says nothing about the tensors that its blocks share. */
@@ -239,31 +291,64 @@ void gpu_exchange_meet(struct gen *g, struct gpu_exchange **all, uint32_t count)
     g->gpu->hooks->barrier(&g->gpu->lane);
 }
 
+/* A reduction to parts hands nothing over: they are the threads' own. */
 static bool hands_over(const struct gen *g, const struct ir_node *n)
 {
-    if (n->op == IR_OP_reduce && n->attr.to != IR_NO_AXIS && !g->f->ordered)
-        return false; /* parts are the threads' own */
-    if (n->op == IR_OP_reduce || n->op == IR_OP_scan || n->op == IR_OP_extract ||
-        n->op == IR_OP_relabel)
+    if (n->op == IR_OP_reduce)
+        return n->attr.to == IR_NO_AXIS || g->f->ordered;
+    return n->op == IR_OP_scan || n->op == IR_OP_extract || n->op == IR_OP_relabel;
+}
+
+/* Is it a reduction of what several warps hold? */
+static bool crosses_warps(const struct gen *g, const struct ir_node *n)
+{
+    if (n->op != IR_OP_reduce || n->attr.to != IR_NO_AXIS)
+        return false;
+    for (unsigned a = 0; a < g->f->axes.count; a++) {
+        const struct gpu_axis_layout *l = &g->gpu->layout->axes[a];
+        for (uint32_t i = 0; (n->attr.axes >> a & 1) && i < l->digit_count; i++)
+            if (l->digits[i].source == GPU_WARP)
+                return true;
+    }
+    return false;
+}
+
+static bool holds_for(const struct gen *g, const struct ir_node *n,
+                      bool (*test)(const struct gen *, const struct ir_node *))
+{
+    if (test(g, n))
         return true;
     for (uint32_t i = 0; i < n->region_count; i++)
         for (const struct ir_node *x = n->regions[i]->first; x; x = x->next)
-            if (hands_over(g, x))
+            if (holds_for(g, x, test))
                 return true;
     return false;
 }
 
+/* May words be sent in it? */
+static bool may_send(const struct gen *g, const struct ir_node *n)
+{
+    if (g->gpu->schedule.cluster > 1)
+        return holds_for(g, n, hands_over);
+    return gpu_works_meanwhile(g) && n->region_count && holds_for(g, n, crosses_warps);
+}
+
 static void meet(struct gen *g)
 {
-    if (g->gpu->schedule.cluster == 1 || g->gpu->cluster_met)
+    if (g->gpu->meeting)
         return;
-    g->gpu->cluster_met = true;
-    g->gpu->hooks->cluster_meet(&g->gpu->lane);
+    LLVMBasicBlockRef meeting = gen_block(g, "meeting");
+    g->gpu->meeting = LLVMBuildBr(g->b, meeting);
+    LLVMPositionBuilderAtEnd(g->b, meeting);
+    if (g->gpu->schedule.cluster > 1)
+        g->gpu->hooks->cluster_meet(&g->gpu->lane);
+    else
+        g->gpu->hooks->barrier(&g->gpu->lane);
 }
 
 void gpu_meet_cluster(struct gen *g, const struct ir_node *n)
 {
-    if (hands_over(g, n))
+    if (may_send(g, n))
         meet(g);
 }
 
@@ -271,7 +356,7 @@ void gpu_meet_early(struct gen *g, const struct ir_node *n)
 {
     if (n->block != g->f->body)
         return;
-    while (n && !hands_over(g, n))
+    while (n && !may_send(g, n))
         n = n->next;
     if (n)
         meet(g);

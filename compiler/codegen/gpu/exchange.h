@@ -32,7 +32,9 @@ struct gpu_exchange {
     uint32_t groups, parts, words;
     bool scattered;    /* parts are read at places that differ between lanes: rows are padded */
     bool of_cluster;   /* parts come from several blocks */
+    bool is_full;      /* every part of every group is written whenever the exchange takes place */
     LLVMValueRef base; /* i32: the offset of this thread's group */
+    struct gpu_mailbox box; /* no mbarrier: there is a barrier */
     LLVMValueRef *read;
 };
 

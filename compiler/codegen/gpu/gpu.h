@@ -93,9 +93,16 @@ struct gpu_axis {
 
 /* Two copies of some shared memory that take turns, or one. */
 struct gpu_turns {
-    uint32_t sum; /* of the copies' offsets */
+    uint32_t first, sum; /* offset of one copy, sum of the copies' offsets */
     LLVMValueRef
         next; /* i32, a stack slot: the offset of the copy that is next; NULL: there is one */
+};
+
+/* Memory that words are sent to; all i32. */
+struct gpu_mailbox {
+    LLVMValueRef mbarrier; /* its offset */
+    LLVMValueRef parity;   /* of its phase */
+    LLVMValueRef words;    /* their offset, aligned to 16 */
 };
 
 struct gpu_stage;  /* stage.h */
@@ -119,13 +126,13 @@ struct gpu {
     LLVMBasicBlockRef exit;                   /* where return goes */
     struct gpu_loop *loop;
     uint32_t loop_depth;
-    uint32_t shared_bytes;           /* given out so far */
-    struct gpu_turns conversions;    /* the shared memory of them all */
-    bool cluster_met;                /* all blocks of the cluster are known to run */
-    bool *written;                   /* by tensor: this kernel writes it */
-    bool waits_late;                 /* for the launches before it not at once */
-    bool awaited;                    /* the code at hand comes after that wait */
-    bool release_due;                /* the next launch may start as soon as that is so */
+    uint32_t shared_bytes;        /* given out so far */
+    struct gpu_turns conversions; /* the shared memory of them all */
+    LLVMValueRef meeting; /* the branch to where the cluster's blocks first meet; NULL: not yet */
+    bool *written;        /* by tensor: this kernel writes it */
+    bool waits_late;      /* for the launches before it not at once */
+    bool awaited;         /* the code at hand comes after that wait */
+    bool release_due;     /* the next launch may start as soon as that is so */
     const struct ir_node *releaser;  /* overlap.c */
     const struct gpu_absent *absent; /* scalars that the tile at hand does not reach; NULL: none */
     struct gpu_stage *stage;         /* of the sweep that is being emitted; NULL: none */
@@ -322,6 +329,8 @@ void gpu_unpark(struct gen *g, struct gpu_value *gv, uint32_t i);
 void gpu_parked_arrive(struct gen *g);
 /* A barrier: what was read is to be read again. */
 void gpu_park_again(struct gen *g, struct gpu_value *gv);
+/* Until gpu_leave, everything is read so many bytes (i32) from where it is. */
+void gpu_park_elsewhere(struct gen *g, LLVMValueRef by);
 
 /* ---- emission -------------------------------------------------------------------------------- */
 
@@ -354,6 +363,10 @@ void gpu_round(struct gen *g, struct ir_node *loop, const bool *used, LLVMBasicB
                LLVMBasicBlockRef exit);
 /* After the last round the results are what is carried. */
 void gpu_end_loop(struct gen *g, struct ir_node *loop);
+/* Waits for the words that node n needs. What rounds of its loop add up, as far as it is ready, is formed
+ * meanwhile: if the schedule and the target have it so. */
+bool gpu_works_meanwhile(const struct gen *g);
+void gpu_await(struct gen *g, const struct gpu_mailbox *box, const struct ir_node *n);
 /* A combiner's region on scalars: args and results one per value. control.c */
 void gpu_inline(struct gen *g, struct ir_block *region, LLVMValueRef *args, LLVMValueRef *results);
 
@@ -363,6 +376,8 @@ void gpu_inline(struct gen *g, struct ir_block *region, LLVMValueRef *args, LLVM
 uint32_t gpu_shared(struct gen *g, uint32_t bytes);
 /* In a loop, two copies take turns: the offset (i32) of this round's copy of `bytes`. */
 LLVMValueRef gpu_shared_turn(struct gen *g, uint32_t bytes);
+/* The same with words that are sent. */
+struct gpu_mailbox gpu_mailbox_turn(struct gen *g, uint32_t bytes, uint32_t sends);
 /* The same for several users of the same copies. */
 struct gpu_turns gpu_shared_turns(struct gen *g, uint32_t bytes, bool again);
 LLVMValueRef gpu_shared_take(struct gen *g, const struct gpu_turns *turns);

@@ -103,3 +103,12 @@ void gpu_park_again(struct gen *g, struct gpu_value *gv)
             gpu_remember(g, &gv->words[i / 2], NULL);
     }
 }
+
+void gpu_park_elsewhere(struct gen *g, LLVMValueRef by)
+{
+    for (uint32_t id = 0; id < g->f->value_count; id++) {
+        struct gpu_value *gv = g->gpu->values[id];
+        if (gv && gv->parked)
+            gpu_remember(g, &gv->parked->slot, LLVMBuildAdd(g->b, gv->parked->slot, by, ""));
+    }
+}

@@ -381,7 +381,7 @@ void gpu_force(struct gen *g, struct ir_value *v)
 bool gpu_is_ready(struct gen *g, const struct ir_value *v)
 {
     const struct gpu_value *gv = gpu_value(g, (struct ir_value *)(uintptr_t)v);
-    if (gv->regs[0] || gv->slots)
+    if (gv->regs[0] || gv->slots || gv->parked || (gv->words && gv->words[0]))
         return true;
     if (!gv->lazy)
         return false;

@@ -48,3 +48,32 @@ LLVMValueRef nvptx_intrinsic(struct lane_emit *e, const char *name, LLVMValueRef
     LLVMTypeRef type = LLVMIntrinsicGetType(e->context, id, NULL, 0);
     return LLVMBuildCall2(e->b, type, fn, args, count, "");
 }
+
+LLVMValueRef nvptx_at_entry(struct lane_emit *e, LLVMTypeRef type, const char *text,
+                            const char *constraint)
+{
+    LLVMBasicBlockRef here = LLVMGetInsertBlock(e->b);
+    LLVMMetadataRef at = LLVMGetCurrentDebugLocation2(e->b);
+    LLVMPositionBuilderBefore(e->b, LLVMGetBasicBlockTerminator(LLVMGetEntryBasicBlock(e->entry)));
+    LLVMSetCurrentDebugLocation2(e->b, at);
+    LLVMValueRef word = nvptx_asm(e, NVPTX_PURE, type, text, constraint, NULL, 0);
+    LLVMPositionBuilderAtEnd(e->b, here);
+    LLVMSetCurrentDebugLocation2(e->b, at);
+    return word;
+}
+
+/* Bit 31 is in every lane's mask of lanes from its own on. */
+LLVMValueRef nvptx_opaque_one(struct lane_emit *e)
+{
+    struct nvptx *n = nvptx_of(e);
+    if (!n->one)
+        n->one =
+            nvptx_at_entry(e, LLVMInt32TypeInContext(e->context),
+                           "{ .reg .b32 m; mov.u32 m, %lanemask_ge; shr.u32 $0, m, 31; }", "=r");
+    return n->one;
+}
+
+LLVMValueRef nvptx_never(struct lane_emit *e)
+{
+    return LLVMBuildICmp(e->b, LLVMIntEQ, nvptx_opaque_one(e), nvptx_word(e, 0), "");
+}

@@ -181,27 +181,13 @@ static LLVMValueRef pointer_to(struct lane_emit *e, LLVMValueRef address, unsign
     return LLVMBuildIntToPtr(e->b, address, LLVMPointerTypeInContext(e->context, space), "");
 }
 
-/* A word that an assembly text makes from nothing, at the entry, where all of the kernel sees it. */
-static LLVMValueRef made_at_entry(struct lane_emit *e, LLVMTypeRef type, const char *text,
-                                  const char *constraint)
-{
-    LLVMBasicBlockRef here = LLVMGetInsertBlock(e->b);
-    LLVMMetadataRef at = LLVMGetCurrentDebugLocation2(e->b);
-    LLVMPositionBuilderBefore(e->b, LLVMGetBasicBlockTerminator(LLVMGetEntryBasicBlock(e->entry)));
-    LLVMSetCurrentDebugLocation2(e->b, at);
-    LLVMValueRef word = nvptx_asm(e, NVPTX_PURE, type, text, constraint, NULL, 0);
-    LLVMPositionBuilderAtEnd(e->b, here);
-    LLVMSetCurrentDebugLocation2(e->b, at);
-    return word;
-}
-
 /* The policy of reads that are to stay in the L2 cache. */
 static LLVMValueRef keep_policy(struct lane_emit *e)
 {
     struct nvptx *n = nvptx_of(e);
     if (!n->keep)
-        n->keep = made_at_entry(e, LLVMInt64TypeInContext(e->context),
-                                "createpolicy.fractional.L2::evict_last.b64 $0, 1.0;", "=l");
+        n->keep = nvptx_at_entry(e, LLVMInt64TypeInContext(e->context),
+                                 "createpolicy.fractional.L2::evict_last.b64 $0, 1.0;", "=l");
     return n->keep;
 }
 
@@ -396,6 +382,15 @@ static LLVMValueRef shared_address(struct lane_emit *e, LLVMValueRef offset)
     return LLVMBuildAdd(e->b, base, offset, "");
 }
 
+/* The same in another block of the cluster. */
+static LLVMValueRef address_in(struct lane_emit *e, LLVMValueRef offset, LLVMValueRef rank)
+{
+    LLVMValueRef args[] = {shared_address(e, nvptx_word(e, 0)), rank};
+    LLVMValueRef base = nvptx_asm(e, NVPTX_PURE, LLVMTypeOf(offset),
+                                  "mapa.shared::cluster.u32 $0, $1, $2;", "=r,r,r", args, 2);
+    return LLVMBuildAdd(e->b, base, offset, "");
+}
+
 LLVMValueRef nvptx_shared_load(struct lane_emit *e, LLVMTypeRef type, LLVMValueRef offset,
                                LLVMValueRef guard)
 {
@@ -412,26 +407,94 @@ void nvptx_shared_store(struct lane_emit *e, LLVMValueRef value, LLVMValueRef of
     struct instruction i = {
         .space = "shared", .address = shared_address(e, offset), .guard = guard};
     if (rank && nvptx_of(e)->kernel.cluster > 1) {
-        LLVMValueRef args[] = {i.address, rank};
         i.space = "shared::cluster";
-        i.address = nvptx_asm(e, NVPTX_PURE, LLVMTypeOf(i.address),
-                              "mapa.shared::cluster.u32 $0, $1, $2;", "=r,r,r", args, 2);
+        i.address = address_in(e, offset, rank);
     }
     store_by(e, value, &i);
 }
 
+/* ---- words sent to other blocks ---------------------------------------------------------------- */
+
+static bool has_cluster(struct lane_emit *e)
+{
+    return nvptx_of(e)->kernel.cluster > 1;
+}
+
+/* Words from a cluster's blocks are counted by their bytes, as they arrive; an H200 knows no such store
+ * in a kernel without clusters, where writers arrive one by one. */
+void nvptx_mbarrier_create(struct lane_emit *e, LLVMValueRef offset, uint32_t sends,
+                           LLVMValueRef guard)
+{
+    LLVMValueRef args[] = {shared_address(e, offset), nvptx_word(e, has_cluster(e) ? 1 : sends),
+                           guard};
+    nvptx_asm(e, NVPTX_MEMORY, NULL,
+              "@$2 mbarrier.init.shared.b64 [$0], $1;\n\t"
+              "@$2 fence.mbarrier_init.release.cluster;",
+              "r,r,b", args, 3);
+}
+
+void nvptx_mbarrier_expect(struct lane_emit *e, LLVMValueRef offset, uint32_t bytes,
+                           LLVMValueRef guard)
+{
+    LLVMValueRef args[] = {shared_address(e, offset), nvptx_word(e, bytes), guard};
+    if (has_cluster(e))
+        nvptx_asm(e, NVPTX_MEMORY, NULL, "@$2 mbarrier.arrive.expect_tx.shared.b64 _, [$0], $1;",
+                  "r,r,b", args, 3);
+}
+
+static void send_within(struct lane_emit *e, LLVMValueRef value, LLVMValueRef offset,
+                        LLVMValueRef guard, LLVMValueRef mbarrier)
+{
+    LLVMValueRef args[] = {shared_address(e, mbarrier), guard};
+    nvptx_shared_store(e, value, offset, guard, NULL);
+    nvptx_asm(e, NVPTX_MEMORY, NULL,
+              guard ? "@$1 mbarrier.arrive.shared.b64 _, [$0];"
+                    : "mbarrier.arrive.shared.b64 _, [$0];",
+              guard ? "r,b" : "r", args, guard ? 2 : 1);
+}
+
+void nvptx_mbarrier_await(struct lane_emit *e, LLVMValueRef offset, LLVMValueRef parity)
+{
+    LLVMValueRef args[] = {shared_address(e, offset), parity};
+    nvptx_asm(e, NVPTX_MEETING, NULL,
+              "{ .reg .pred p;\n\t"
+              "again: mbarrier.try_wait.parity.shared.b64 p, [$0], $1;\n\t"
+              "@!p bra again; }",
+              "r,r", args, 2);
+}
+
+void nvptx_send(struct lane_emit *e, LLVMValueRef value, LLVMValueRef offset, LLVMValueRef guard,
+                LLVMValueRef rank, LLVMValueRef mbarrier)
+{
+    struct arena *a = &e->s->module;
+    struct shape s = shape_of(e, LLVMTypeOf(value));
+    LLVMValueRef args[7];
+    uint32_t n = s.count;
+    if (!has_cluster(e)) {
+        send_within(e, value, offset, guard, mbarrier);
+        return;
+    }
+    to_registers(e, s, value, args);
+    args[n++] = address_in(e, offset, rank);
+    args[n++] = address_in(e, mbarrier, rank);
+    const char *predicate = guard ? arena_printf(a, "@$%u ", n) : "";
+    if (guard)
+        args[n++] = guard;
+    const char *constraints =
+        arena_printf(a, "%s,r,r%s", repeated(e, "r", s.count), guard ? ",b" : "");
+    const char *text = arena_printf(
+        a, "%sst.async.weak.shared::cluster.mbarrier::complete_tx::bytes%s [$%u], %s, [$%u];",
+        predicate, suffix(e, s), s.count, list(e, s, 0), s.count + 1);
+    nvptx_asm(e, NVPTX_MEMORY, NULL, text, constraints, args, n);
+}
+
 /* ---- copies that do not wait ------------------------------------------------------------------- */
 
-/* offset * 1 + base, in a register of each thread's own: bit 31 is in every lane's mask of lanes from
- * its own on, which ptxas does not know. */
+/* offset * 1 + base, in a register of each thread's own. */
 static LLVMValueRef own_address(struct lane_emit *e, LLVMValueRef offset)
 {
-    struct nvptx *n = nvptx_of(e);
     LLVMTypeRef word = LLVMInt32TypeInContext(e->context);
-    if (!n->one)
-        n->one = made_at_entry(
-            e, word, "{ .reg .b32 m; mov.u32 m, %lanemask_ge; shr.u32 $0, m, 31; }", "=r");
-    LLVMValueRef args[] = {offset, n->one, shared_address(e, nvptx_word(e, 0))};
+    LLVMValueRef args[] = {offset, nvptx_opaque_one(e), shared_address(e, nvptx_word(e, 0))};
     return nvptx_asm(e, NVPTX_PURE, word, "mad.lo.u32 $0, $1, $2, $3;", "=r,r,r,r", args, 3);
 }
 

@@ -54,6 +54,13 @@ static inline LLVMValueRef nvptx_word(struct lane_emit *e, int64_t value)
 
 /* ---- the hooks, by file ------------------------------------------------------------------------ */
 
+/* asm.c: i32: 1, which ptxas does not know. */
+LLVMValueRef nvptx_opaque_one(struct lane_emit *e);
+LLVMValueRef nvptx_never(struct lane_emit *e);
+/* asm.c: a word that an assembly text makes from nothing, at the entry, where all of the kernel sees it. */
+LLVMValueRef nvptx_at_entry(struct lane_emit *e, LLVMTypeRef type, const char *text,
+                            const char *constraint);
+
 /* kernel.c */
 void nvptx_begin(struct lane_emit *e, const struct lane_kernel *k);
 void nvptx_end(struct lane_emit *e, uint32_t shared_bytes);
@@ -76,6 +83,13 @@ LLVMValueRef nvptx_shared_load(struct lane_emit *e, LLVMTypeRef type, LLVMValueR
                                LLVMValueRef guard);
 void nvptx_shared_store(struct lane_emit *e, LLVMValueRef value, LLVMValueRef offset,
                         LLVMValueRef guard, LLVMValueRef rank);
+void nvptx_mbarrier_create(struct lane_emit *e, LLVMValueRef offset, uint32_t sends,
+                           LLVMValueRef guard);
+void nvptx_mbarrier_expect(struct lane_emit *e, LLVMValueRef offset, uint32_t bytes,
+                           LLVMValueRef guard);
+void nvptx_mbarrier_await(struct lane_emit *e, LLVMValueRef offset, LLVMValueRef parity);
+void nvptx_send(struct lane_emit *e, LLVMValueRef value, LLVMValueRef offset, LLVMValueRef guard,
+                LLVMValueRef rank, LLVMValueRef mbarrier);
 LLVMValueRef nvptx_load(struct lane_emit *e, const struct lane_access *a);
 void nvptx_store(struct lane_emit *e, const struct lane_access *a, LLVMValueRef value);
 bool nvptx_atomic(struct lane_emit *e, const struct lane_access *a, enum ir_kind kind,

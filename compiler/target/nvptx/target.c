@@ -16,8 +16,8 @@ static const struct processor {
     {"sm_80",  "+ptx78", 163, 2048, 1},
     {"sm_86",  "+ptx78",  99, 1536, 1},
     {"sm_89",  "+ptx78",  99, 1536, 1},
-    {"sm_90",  "+ptx78", 227, 2048, 8},
-    {"sm_90a", "+ptx80", 227, 2048, 8},
+    {"sm_90",  "+ptx81", 227, 2048, 8},
+    {"sm_90a", "+ptx81", 227, 2048, 8},
 };
 /* clang-format on */
 #define PROCESSOR_COUNT (sizeof processors / sizeof processors[0])
@@ -122,6 +122,10 @@ static const struct lane_hooks hooks = {
     .cluster_meet = nvptx_cluster_meet,
     .shared_load = nvptx_shared_load,
     .shared_store = nvptx_shared_store,
+    .mbarrier_create = nvptx_mbarrier_create,
+    .mbarrier_expect = nvptx_mbarrier_expect,
+    .mbarrier_await = nvptx_mbarrier_await,
+    .send = nvptx_send,
     .load = nvptx_load,
     .store = nvptx_store,
     .atomic = nvptx_atomic,
@@ -129,6 +133,7 @@ static const struct lane_hooks hooks = {
     .commit = nvptx_commit,
     .wait = nvptx_wait,
     .pin = nvptx_pin,
+    .never = nvptx_never,
     .function = nvptx_function,
     .divide = nvptx_divide,
     .narrow = nvptx_narrow,

@@ -12,6 +12,12 @@ LLVMValueRef simt_pin(struct lane_emit *e, LLVMValueRef word, bool fixed)
     return LLVMBuildCall2(e->b, type, nothing, &word, 1, "");
 }
 
+/* Nothing is moved that should not be: each wait is a call. */
+LLVMValueRef simt_never(struct lane_emit *e)
+{
+    return simt_int(e, simt(e)->i1, 0);
+}
+
 static LLVMValueRef call_library(struct lane_emit *e, const char *name, LLVMValueRef x)
 {
     LLVMTypeRef f32 = LLVMFloatTypeInContext(e->context);

@@ -131,6 +131,35 @@ void simt_shared_store(struct lane_emit *e, LLVMValueRef value, LLVMValueRef off
     SIMT_CALL(e, shared_store, args, 4);
 }
 
+/* ---- words that are sent ------------------------------------------------------------------------ */
+
+/* Bytes tell whether a phase has ended; sends are not counted. */
+void simt_mbarrier_create(struct lane_emit *e, LLVMValueRef offset, uint32_t sends,
+                          LLVMValueRef guard)
+{
+    (void)sends;
+    struct ldsl_simt_site site = {.bytes = 8};
+    LLVMValueRef args[] = {simt_site(e, &site, false), offset, guard_of(e, guard)};
+    SIMT_CALL(e, mbarrier_create, args, 3);
+}
+
+void simt_mbarrier_expect(struct lane_emit *e, LLVMValueRef offset, uint32_t bytes,
+                          LLVMValueRef guard)
+{
+    struct ldsl_simt_site site = {.bytes = bytes};
+    LLVMValueRef args[] = {simt_site(e, &site, false), offset, guard_of(e, guard)};
+    SIMT_CALL(e, mbarrier_expect, args, 3);
+}
+
+void simt_send(struct lane_emit *e, LLVMValueRef value, LLVMValueRef offset, LLVMValueRef guard,
+               LLVMValueRef rank, LLVMValueRef mbarrier)
+{
+    struct ldsl_simt_site site = {.bytes = size_of(e, LLVMTypeOf(value))};
+    simt_set(e, VALUE, value);
+    LLVMValueRef args[] = {simt_site(e, &site, false), offset, guard_of(e, guard), rank, mbarrier};
+    SIMT_CALL(e, send, args, 5);
+}
+
 /* ---- copies that do not wait ------------------------------------------------------------------- */
 
 void simt_copy_async(struct lane_emit *e, const struct lane_access *from, LLVMValueRef offset,

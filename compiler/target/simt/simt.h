@@ -91,6 +91,7 @@ void simt_cluster_barrier(struct lane_emit *e);
 void simt_cluster_meet(struct lane_emit *e);
 void simt_release_dependents(struct lane_emit *e);
 void simt_await_dependencies(struct lane_emit *e);
+void simt_mbarrier_await(struct lane_emit *e, LLVMValueRef offset, LLVMValueRef parity);
 void simt_check(struct lane_emit *e, LLVMValueRef test, const char *text);
 uint32_t simt_basis(struct lane_emit *e, uint32_t stride);
 
@@ -101,6 +102,12 @@ LLVMValueRef simt_shared_load(struct lane_emit *e, LLVMTypeRef type, LLVMValueRe
                               LLVMValueRef guard);
 void simt_shared_store(struct lane_emit *e, LLVMValueRef value, LLVMValueRef offset,
                        LLVMValueRef guard, LLVMValueRef rank);
+void simt_mbarrier_create(struct lane_emit *e, LLVMValueRef offset, uint32_t sends,
+                          LLVMValueRef guard);
+void simt_mbarrier_expect(struct lane_emit *e, LLVMValueRef offset, uint32_t bytes,
+                          LLVMValueRef guard);
+void simt_send(struct lane_emit *e, LLVMValueRef value, LLVMValueRef offset, LLVMValueRef guard,
+               LLVMValueRef rank, LLVMValueRef mbarrier);
 LLVMValueRef simt_load(struct lane_emit *e, const struct lane_access *a);
 void simt_store(struct lane_emit *e, const struct lane_access *a, LLVMValueRef value);
 bool simt_atomic(struct lane_emit *e, const struct lane_access *a, enum ir_kind kind,
@@ -115,6 +122,7 @@ void simt_add_poison(struct lane_emit *e);
 
 /* function.c */
 LLVMValueRef simt_pin(struct lane_emit *e, LLVMValueRef word, bool fixed);
+LLVMValueRef simt_never(struct lane_emit *e);
 LLVMValueRef simt_function(struct lane_emit *e, enum lane_function f, LLVMValueRef x);
 LLVMValueRef simt_narrow(struct lane_emit *e, enum ir_elem to, LLVMValueRef low, LLVMValueRef high);
 

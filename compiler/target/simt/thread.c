@@ -230,6 +230,16 @@ void simt_cluster_meet(struct lane_emit *e)
     barrier(e, LDSL_SIMT_CLUSTER);
 }
 
+void simt_mbarrier_await(struct lane_emit *e, LLVMValueRef offset, LLVMValueRef parity)
+{
+    struct ldsl_simt_site site = {.bytes = 8};
+    if (simt_is_left_out(e, SIMT_BARRIER))
+        return;
+    LLVMValueRef args[] = {simt_site(e, &site, true), offset, parity};
+    SIMT_CALL(e, mbarrier_await, args, 3);
+    suspend(e, false);
+}
+
 void simt_release_dependents(struct lane_emit *e)
 {
     SIMT_CALL(e, release, NULL, 0);
@@ -269,6 +279,10 @@ const struct lane_hooks simt_hooks = {
     .cluster_meet = simt_cluster_meet,
     .shared_load = simt_shared_load,
     .shared_store = simt_shared_store,
+    .mbarrier_create = simt_mbarrier_create,
+    .mbarrier_expect = simt_mbarrier_expect,
+    .mbarrier_await = simt_mbarrier_await,
+    .send = simt_send,
     .load = simt_load,
     .store = simt_store,
     .atomic = simt_atomic,
@@ -276,6 +290,7 @@ const struct lane_hooks simt_hooks = {
     .commit = simt_commit,
     .wait = simt_wait,
     .pin = simt_pin,
+    .never = simt_never,
     .function = simt_function,
     .narrow = simt_narrow,
     .release_dependents = simt_release_dependents,

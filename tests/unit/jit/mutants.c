@@ -78,6 +78,36 @@ static const char source[] =
     "  launch column_parts(x, part);\n"
     "  launch column_sums(part, y);\n"
     "}\n"
+    "kernel summing_rows(x: tensor<f32>[R, D], y: out tensor<f32>[R, D],\n"
+    "                    part: out tensor<f32>[P, D])\n"
+    "  require D <= 1024;\n"
+    "{\n"
+    "  grid p in 0 .. P;\n"
+    "  axis c in 0 .. D tile 1024;\n"
+    "  axis i in 0 .. cdiv(R - p, P) tile 1;\n"
+    "  var s: tile<f32>[c] = 0.0;\n"
+    "  sweep i {\n"
+    "    let v = x[p + i * P, c];\n"
+    "    s += sum(v * v over i);\n"
+    "    y[p + i * P, c] = v - sum(v over c);\n"
+    "  }\n"
+    "  part[p, c] = s;\n"
+    "}\n"
+    "kernel add_sums(part: tensor<f32>[P, D], y: mut tensor<f32>[R, D])\n"
+    "{\n"
+    "  grid r in 0 .. R;\n"
+    "  grid axis c in 0 .. D tile 64;\n"
+    "  var s = y[r, c];\n"
+    "  for p in 0 .. P { s += part[p, c]; }\n"
+    "  y[r, c] = s;\n"
+    "}\n"
+    "op summed(x: tensor<f32>[R, D]) -> (y: tensor<f32>[R, D])\n"
+    "{\n"
+    "  let P = 2;\n"
+    "  scratch part: tensor<f32>[P, D];\n"
+    "  launch summing_rows(x, y, part);\n"
+    "  launch add_sums(part, y);\n"
+    "}\n"
     "kernel scanned_rows(x: tensor<f32>[R, D], y: out tensor<f32>[R, D])\n"
     "  require D <= 256;\n"
     "{\n"
@@ -289,6 +319,14 @@ static void test_swept(void **state)
     check_subject("swept", "cluster=2,num_warps=1", 5, 0);
 }
 
+/* Sums over rows, formed while the words of a row are under way. Spare are guards of copies. */
+static void test_sent(void **state)
+{
+    (void)state;
+    check_subject("summed", "num_warps=4,stages=2,in_shared=2", 7, 2);
+    check_subject("summed", "num_warps=2,cluster=2,stages=2,in_shared=2", 6, 2);
+}
+
 static void test_columns(void **state)
 {
     (void)state;
@@ -314,7 +352,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_held),    cmocka_unit_test(test_swept),
         cmocka_unit_test(test_columns), cmocka_unit_test(test_scanned),
-        cmocka_unit_test(test_turned),
+        cmocka_unit_test(test_turned),  cmocka_unit_test(test_sent),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -160,6 +160,55 @@ static void test_clusters(void **state)
         assert_int_equal(o->y[i], (i % 128 + 96) % 128);
 }
 
+/* Each block sends its threads' numbers to the next one's shared memory, behind an mbarrier. */
+struct sending {
+    bool created, met, expected, awaited;
+    uint32_t bytes, parity;
+};
+
+static void sent_ring(struct kernel *k, const struct sending *s)
+{
+    LLVMValueRef rank = k->h->rank(&k->e), first = below(k, k->thread, 1);
+    LLVMValueRef next = LLVMBuildURem(k->e.b, add(k, rank, word(k, 1)), word(k, 4), "");
+    LLVMValueRef mine = add(k, times(k, rank, 32), k->thread);
+    at_line(k, 24);
+    if (s->created)
+        k->h->mbarrier_create(&k->e, word(k, 0), 32, first);
+    if (s->met)
+        k->h->cluster_meet(&k->e);
+    at_line(k, 25);
+    if (s->expected)
+        k->h->mbarrier_expect(&k->e, word(k, 0), s->bytes, first);
+    at_line(k, 26);
+    k->h->send(&k->e, mine, add(k, times(k, k->thread, 4), word(k, 16)), NULL, next, word(k, 0));
+    at_line(k, 27);
+    if (s->awaited)
+        k->h->mbarrier_await(&k->e, word(k, 0), word(k, s->parity));
+    at_line(k, 28);
+    LLVMValueRef program = LLVMBuildTrunc(k->e.b, k->h->block(&k->e), k->i32, "");
+    store(k, Y, add(k, mine, times(k, program, 128)),
+          load_shared(k, add(k, mirrored(k, 32), word(k, 4))));
+}
+
+static void sent(struct kernel *k)
+{
+    sent_ring(k, &(struct sending){true, true, true, true, 128, 0});
+}
+
+#define SENT(with)                                                                                 \
+    {                                                                                              \
+        .body = with, .threads = 32, .cluster = 4, .shared_bytes = 144, .programs = 3, .n = 384    \
+    }
+
+static void test_sends(void **state)
+{
+    struct outcome *o = *state;
+    run(o, &(struct shape)SENT(sent));
+    assert_string_equal(o->text, "");
+    for (int32_t i = 0; i < 384; i++)
+        assert_int_equal(o->y[i], (i % 128 / 32 + 3) % 4 * 32 + 31 - i % 32);
+}
+
 static void copy_row(struct kernel *k, bool waits, bool changes)
 {
     struct lane_access from = element(k, M, k->thread, below(k, k->thread, 20));
@@ -268,6 +317,62 @@ static void ring_ends_early(struct kernel *k)
     LLVMValueRef next = LLVMBuildURem(k->e.b, add(k, rank, word(k, 1)), word(k, 4), "");
     k->h->cluster_barrier(&k->e);
     k->h->shared_store(&k->e, rank, times(k, k->thread, 4), NULL, next);
+}
+
+static void sent_nowhere(struct kernel *k)
+{
+    sent_ring(k, &(struct sending){false, true, true, true, 128, 0});
+}
+
+static void sent_before_start(struct kernel *k)
+{
+    sent_ring(k, &(struct sending){true, false, true, true, 128, 0});
+}
+
+static void sent_unexpected(struct kernel *k)
+{
+    sent_ring(k, &(struct sending){true, true, false, true, 128, 0});
+}
+
+static void sent_too_little(struct kernel *k)
+{
+    sent_ring(k, &(struct sending){true, true, true, true, 132, 0});
+}
+
+static void sent_too_much(struct kernel *k)
+{
+    sent_ring(k, &(struct sending){true, true, true, true, 124, 0});
+}
+
+static void sent_unawaited(struct kernel *k)
+{
+    sent_ring(k, &(struct sending){true, true, true, false, 128, 0});
+}
+
+static void sent_other_parity(struct kernel *k)
+{
+    sent_ring(k, &(struct sending){true, true, true, true, 128, 1});
+}
+
+/* With one copy a fast block may send for the next round before a slow one has read. */
+static void sent_again(struct kernel *k)
+{
+    LLVMValueRef first = below(k, k->thread, 1), rank = k->h->rank(&k->e);
+    k->h->mbarrier_create(&k->e, word(k, 0), 64, first);
+    k->h->cluster_meet(&k->e);
+    for (uint32_t round = 0; round < 2; round++) {
+        at_line(k, 24 + 4 * round);
+        k->h->mbarrier_expect(&k->e, word(k, 0), 256, first);
+        for (uint32_t to = 0; to < 2; to++) {
+            LLVMValueRef at = add(k, times(k, rank, 128), times(k, k->thread, 4));
+            k->h->send(&k->e, word(k, round), add(k, at, word(k, 16)), NULL, word(k, to),
+                       word(k, 0));
+        }
+        k->h->mbarrier_await(&k->e, word(k, 0), word(k, round));
+        at_line(k, 25 + 4 * round);
+        store(k, Y, add(k, times(k, rank, 32), k->thread),
+              load_shared(k, add(k, mirrored(k, 32), word(k, 4))));
+    }
 }
 
 static void copy_unwaited(struct kernel *k)
@@ -591,6 +696,15 @@ static const struct wrong {
     {"a write into a block not started", RING(ring_unstarted), 11, "may not have started"},
     {"a block's barrier for a cluster's", RING(ring_unordered), 13, "race"},
     {"the end of a block written to", RING(ring_ends_early), 0, "ends though other blocks"},
+    {"words sent to no mbarrier", SENT(sent_nowhere), 25, "meets no mbarrier at byte 0"},
+    {"words sent into a block not started", SENT(sent_before_start), 26, "may not have started"},
+    {"words that nobody expects", SENT(sent_unexpected), 27, "nobody has said how many"},
+    {"fewer words than expected", SENT(sent_too_little), 27, "awaits 4 bytes that nobody sends"},
+    {"more words than expected", SENT(sent_too_much), 25, "bytes more were sent than"},
+    {"words read before they came", SENT(sent_unawaited), 28, "has not been written"},
+    {"the wait for another phase", SENT(sent_other_parity), 27,
+     "waits at an mbarrier, but thread 0 of block 0 has ended"},
+    {"words sent over others", {.body = sent_again, .threads = 32, .cluster = 2, .shared_bytes = 272, .programs = 1, .n = 64}, 28, "race"},
     {"a copy read before it arrived", COPY(copy_unwaited), 21, "on its way"},
     {"a copy's source written", COPY(copy_changed), 20, "copies bytes of m that changed"},
     {"a barrier for some", PLAIN(barrier_of_some, 64, 1, 64), 5, "thread 40 has ended"},
@@ -706,6 +820,7 @@ int main(void)
         cmocka_unit_test_prestate(test_atomics, &outcome),
         cmocka_unit_test_prestate(test_kinds_of_atomics, &outcome),
         cmocka_unit_test_prestate(test_clusters, &outcome),
+        cmocka_unit_test_prestate(test_sends, &outcome),
         cmocka_unit_test_prestate(test_copies, &outcome),
         cmocka_unit_test_prestate(test_guards, &outcome),
         cmocka_unit_test_prestate(test_right, &outcome),

@@ -172,7 +172,7 @@ static void a_kernel_says_how_it_is_launched(void **state)
     struct world w =
         begin("nvptx:sm_90a", (struct lane_kernel){.name = "rms_norm", .threads = 160});
     const char *ptx = FINISH(&w);
-    assert_pieces(ptx, ".version 8.0", ".target sm_90a", ".visible .entry rms_norm(",
+    assert_pieces(ptx, ".version 8.1", ".target sm_90a", ".visible .entry rms_norm(",
                   ".reqntid 160, 1, 1", NULL);
     assert_lacks(ptx, ".maxnreg");
     assert_lacks(ptx, "debug");
@@ -415,6 +415,36 @@ static void a_cluster_writes_to_its_peers(void **state)
     end(&w);
 }
 
+/* Bytes that arrive are counted; within a block, writers are. */
+static void words_are_sent_behind_an_mbarrier(void **state)
+{
+    (void)state;
+    for (uint32_t cluster = 1; cluster <= 2; cluster++) {
+        struct world w = begin("nvptx:sm_90", (struct lane_kernel){.cluster = cluster});
+        w.h->mbarrier_create(&w.e, word(&w, 0), 6, guard(&w));
+        w.h->cluster_meet(&w.e);
+        w.h->mbarrier_expect(&w.e, word(&w, 0), 96, guard(&w));
+        w.h->send(&w.e, LLVMConstNull(words4(&w)), word(&w, 16), guard(&w), word(&w, 0),
+                  word(&w, 0));
+        w.h->mbarrier_await(&w.e, word(&w, 0), word(&w, 1));
+        struct lane_access to = access(&w, 1);
+        w.h->store(&w.e, &to, w.h->shared_load(&w.e, words4(&w), word(&w, 16), NULL));
+        const char *ptx = FINISH(&w);
+        if (cluster == 2)
+            assert_pieces(ptx, "mbarrier.init.shared.b64", "fence.mbarrier_init.release.cluster;",
+                          "mbarrier.arrive.expect_tx.shared.b64 _, [", "mapa.shared::cluster.u32",
+                          "st.async.weak.shared::cluster.mbarrier::complete_tx::bytes.v4.b32 [",
+                          "mbarrier.try_wait.parity.shared.b64 p, [", "@!p bra again;",
+                          "ld.shared.v4", NULL);
+        else
+            assert_pieces(ptx, "mbarrier.init.shared.b64", "st.shared.v4.b32 [",
+                          "mbarrier.arrive.shared.b64 _, [",
+                          "mbarrier.try_wait.parity.shared.b64 p, [", "ld.shared.v4", NULL);
+        assert_int_equal(count_of(ptx, "expect_tx"), cluster - 1);
+        end(&w);
+    }
+}
+
 static void copies_do_not_wait(void **state)
 {
     (void)state;
@@ -595,6 +625,7 @@ int main(void)
         cmocka_unit_test(extremes_of_floats_are_those_of_integers),
         cmocka_unit_test(shared_memory_is_one_array),
         cmocka_unit_test(a_cluster_writes_to_its_peers),
+        cmocka_unit_test(words_are_sent_behind_an_mbarrier),
         cmocka_unit_test(copies_do_not_wait),
         cmocka_unit_test(copies_with_a_policy_have_addresses_of_their_own),
         cmocka_unit_test(warps_shuffle),
