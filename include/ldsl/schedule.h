@@ -20,7 +20,7 @@
     X(hold,           0,     4096,   "0 64 96 128 160 192 224 256 320 416", "bytes a thread keeps in shared memory of a swept row that is read again") \
     X(hold_registers, 0,     64,     "0 2 4 6 8 12",                    "vectors a thread keeps in registers of a swept row that is read again") \
     X(stages,         0,     16,     "0 2 3 4",                         "depth of the ring that loads of a loop go through; 0: no ring") \
-    X(in_shared,      0,     2,      "0 1 2",                           "rows that are used again after a reduction wait in shared memory; 2: sums over rounds are formed last") \
+    X(in_shared,      0,     3,      "0 1 2 3",                         "rows that are used again after a reduction wait in shared memory; 2: sums over rounds are formed last; 3: or while words are under way") \
     X(evict_last,     0,     1,      "0 1",                             "reads ask to stay in the L2 cache") \
     X(early_weights,  0,     1,      "0 1",                             "loads that do not depend on a reduction move up before it") \
     X(convert,        0,     1,      "0 1",                             "accesses across each other have layouts of their own, values go through shared memory")

@@ -241,7 +241,7 @@ static void emit_forever(struct gen *g, struct ir_node *n)
 
 bool gpu_works_meanwhile(const struct gen *g)
 {
-    return g->gpu->schedule.in_shared == 2 && g->target->facts.cluster > 1;
+    return g->gpu->schedule.in_shared == 3 && g->target->facts.cluster > 1;
 }
 
 /* What the loop carries as its number i, and what the next round gets of it. */

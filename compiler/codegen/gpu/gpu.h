@@ -45,7 +45,8 @@ struct schedule {
     uint32_t hold_registers; /* ... and vectors it keeps in registers */
     uint32_t stages;         /* depth of the ring that loads of a loop go through; 0: no ring */
     uint32_t in_shared;      /* 1: what is used again after a barrier waits in shared memory; 2: and
-                              * what rounds add up is read again for it, last */
+                              * what rounds add up is read again for it, last; 3: or while words are
+                              * under way */
     bool evict_last;         /* reads ask to stay in the L2 cache */
     bool early_weights;      /* loads that do not depend on a reduction move up before it */
     enum gpu_convert convert;

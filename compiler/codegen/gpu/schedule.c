@@ -156,7 +156,7 @@ bool gpu_schedule(struct gen *g, struct schedule *out)
     s.hold = number(&r, "hold", 0, 0, facts->shared_bytes / threads);
     s.hold_registers = number(&r, "hold_registers", 0, 0, facts->registers / 4);
     s.stages = number(&r, "stages", 0, 0, facts->has_async_copy ? 16 : 0);
-    s.in_shared = number(&r, "in_shared", 0, 0, facts->has_async_copy ? 2 : 0);
+    s.in_shared = number(&r, "in_shared", 0, 0, facts->has_async_copy ? 3 : 0);
     s.evict_last = flag(&r, "evict_last", reads_again(g));
     s.early_weights =
         flag(&r, "early_weights", weights_are_few(g->f, threads * s.cluster, s.vector));

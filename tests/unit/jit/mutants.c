@@ -323,8 +323,8 @@ static void test_swept(void **state)
 static void test_sent(void **state)
 {
     (void)state;
-    check_subject("summed", "num_warps=4,stages=2,in_shared=2", 7, 2);
-    check_subject("summed", "num_warps=2,cluster=2,stages=2,in_shared=2", 6, 2);
+    check_subject("summed", "num_warps=4,stages=2,in_shared=3", 7, 2);
+    check_subject("summed", "num_warps=2,cluster=2,stages=2,in_shared=3", 6, 2);
 }
 
 static void test_columns(void **state)
