@@ -57,6 +57,11 @@ def arguments(argv):
     add("--json", metavar="FILE", help="write the rows there, after each row")
     add("--markdown", action="store_true", help="the table as Markdown")
     add("--show", nargs="+", metavar="FILE", help="print the table of JSON files; measure nothing")
+    add(
+        "--bench-json",
+        metavar="FILE",
+        help="with --show: write the rows as 'ldsl bench' does, for 'ldsl bench --show FILE --plot'",
+    )
     add("--strict", action="store_true", help="fail if a row misses its bar or loses to Liger")
     add("--first-call", action="store_true", help="time first calls instead: compiled, and cached")
     add("--repeats", type=int, default=3, help="processes for each first call (default: 3)")
@@ -141,8 +146,10 @@ def main(argv):
 
             return self_test(options.library)
         if options.show:
-            _, rows = report.load(options.show)
+            facts, rows = report.load(options.show)
             show(rows, options.markdown)
+            if options.bench_json:
+                report.write(options.bench_json, report.bench_rows(facts, rows))
             return verdict(rows, options.strict)
         if options.first_call:
             from first_call import first_calls

@@ -127,14 +127,38 @@ def type_lines(rows):
     return lines
 
 
-def save(path, facts, rows, problems):
-    """One JSON object: facts, rows, and copy forms that did not run. Written whole or not at all."""
-    data = {**facts, "rows": rows, "copy_problems": problems}
+def write(path, data):
+    """Written whole or not at all."""
     temporary = f"{path}.part"
     with open(temporary, "w", encoding="utf-8") as file:
         json.dump(data, file, indent=1)
         file.write("\n")
     os.replace(temporary, path)
+
+
+def save(path, facts, rows, problems):
+    """One JSON object: facts, rows, and copy forms that did not run."""
+    write(path, {**facts, "rows": rows, "copy_problems": problems})
+
+
+def bench_rows(facts, rows):
+    """The measured rows as `ldsl bench --json` writes its own: `ldsl bench --show` draws them."""
+
+    def bench_row(row):
+        ours = row["times"]["ldsl"]
+        return {
+            "op": row["case"],
+            "dtype": row["dtype"],
+            "shape": row["dims"],
+            "machine": facts.get("device", ""),
+            **{key: ours[key] for key in ("median_us", "p20_us", "p80_us")},
+            "gbs": row["gbs"],
+            "copy_ratio": row["ratio"],
+            "copy_gbs": row["copy_gbs"],
+            "copy": row["copy"],
+        }
+
+    return {"rows": [bench_row(row) for row in rows if measured(row)]}
 
 
 def load(paths):

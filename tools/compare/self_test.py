@@ -124,10 +124,14 @@ def made_up_row(ours, copy, liger, **changes):
         "bar": 0.95,
         "notes": [],
         "error": None,
-        "times": {"ldsl": {"median_us": ours}, "liger": {"median_us": liger}},
+        "times": {
+            "ldsl": {"median_us": ours, "p20_us": ours, "p80_us": ours},
+            "liger": {"median_us": liger},
+        },
         "copies": {"copy": {"median_us": copy}},
         "copy": "copy",
         "gbs": 1.0,
+        "copy_gbs": 1.0,
         "ratio": copy / ours,
         "liger_speedup": liger / ours,
         "torch_speedup": None,
@@ -156,6 +160,8 @@ def report_is_right():
         "rms_norm_rows spills 8 bytes of registers",
     ):
         expect(part in text, f"'{part}' is not in:\n{text}")
+    drawn = report.bench_rows({"device": "none"}, rows)["rows"]
+    expect(len(drawn) == 2 and drawn[1]["copy_ratio"] == 0.5, str(drawn))
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "rows.json")
         report.save(path, {"device": "none"}, rows, {})

@@ -60,9 +60,9 @@ static enum ldsl_status add_copies(struct yardstick *y)
 {
     enum ldsl_status status = LDSL_OK;
     if (y->library && y->bytes)
-        status = add_kernel(y, "clone", "BN=1024,num_warps=4,evict_last=0");
+        status = add_kernel(y, "clone", "BN=2048,num_warps=8,evict_last=0");
     if (!status && y->library && y->bytes)
-        status = add_kernel(y, "clone, evict_last", "BN=1024,num_warps=4,evict_last=1");
+        status = add_kernel(y, "clone, evict_last", "BN=2048,num_warps=8,evict_last=1");
     if (!status)
         add_copy(y, "device", NULL);
     return status;
