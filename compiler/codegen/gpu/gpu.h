@@ -364,8 +364,10 @@ void gpu_round(struct gen *g, struct ir_node *loop, const bool *used, LLVMBasicB
                LLVMBasicBlockRef exit);
 /* After the last round the results are what is carried. */
 void gpu_end_loop(struct gen *g, struct ir_node *loop);
+/* What the innermost loop carries, if node n stands in its body itself; else NULL. */
+struct ir_value **gpu_carried(const struct gen *g, const struct ir_node *n);
 /* Waits for the words that node n needs. What rounds of its loop add up, as far as it is ready, is formed
- * meanwhile: if the schedule and the target have it so. */
+ * meanwhile: if the schedule and the target have it so. await.c */
 bool gpu_works_meanwhile(const struct gen *g);
 void gpu_await(struct gen *g, const struct gpu_mailbox *box, const struct ir_node *n);
 /* A combiner's region on scalars: args and results one per value. control.c */
