@@ -34,9 +34,8 @@ static const char *const schedule_texts[] = {
     "stages=4,hold=32,num_warps=7",
     "in_shared=1,num_warps=4",
     "in_shared=2,stages=2,num_warps=3",
-    "in_shared=1,stages=3,cluster=2,num_warps=2",
     "in_shared=3,stages=2,num_warps=4",
-    "in_shared=3,stages=2,cluster=2,num_warps=2",
+    "in_shared=3,stages=3,cluster=2,num_warps=2",
 };
 #define COUNT(list) ((uint32_t)(sizeof(list) / sizeof *(list)))
 
