@@ -3,7 +3,8 @@
  *   device.c    the table of functions        thread.c    running, shuffles, barriers
  *   machine.c   what a program runs on        report.c    what fails
  *   touch.c     who touched a byte when       global.c    tensors
- *   shared.c    shared memory, async copies   overlap.c   the launch before
+ *   shared.c    shared memory, async copies,  overlap.c   the launch before
+ *               mbarriers
  *   poison.c    registers that hold nothing
  *
  * A machine runs one program (a cluster of blocks) after another on one host thread. Its clock counts

@@ -1,5 +1,6 @@
 /* Shared memory: of the own block for reads, of any block of the cluster for writes. Each byte knows
- * who touched it. Asynchronous copies arrive when they are waited for and not before. */
+ * who touched it. Asynchronous copies arrive when they are waited for and not before; words that are sent
+ * arrive at once, but must be awaited at an mbarrier to be read. */
 #include "simt/machine.h"
 
 #include <stdlib.h>

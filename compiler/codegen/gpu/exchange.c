@@ -80,6 +80,19 @@ LLVMValueRef gpu_other_lanes(struct gen *g, axis_set axes, const struct gpu_digi
 
 /* ---- one writer among copies ------------------------------------------------------------------- */
 
+/* What these digits make of the source's number; NULL: 0. */
+static LLVMValueRef number_of(struct gen *g, const struct gpu_named_digit *digits, uint32_t count,
+                              uint8_t source)
+{
+    LLVMValueRef sum = NULL;
+    for (uint32_t i = 0; i < count; i++)
+        if (digits[i].digit.source == source)
+            sum = add(g, sum,
+                      times(g, gpu_digit_value(g, &digits[i].digit), digits[i].digit.divisor));
+    return sum;
+}
+
+/* How many numbers of the source they tell apart. */
 static uint64_t numbers_of(const struct gpu_named_digit *digits, uint32_t count, uint8_t source)
 {
     uint64_t numbers = 1;
@@ -89,29 +102,22 @@ static uint64_t numbers_of(const struct gpu_named_digit *digits, uint32_t count,
     return numbers;
 }
 
-static void account(struct gen *g, const struct gpu_named_digit *digits, uint32_t count,
-                    uint8_t source, LLVMValueRef *sum, uint64_t *numbers)
+/* Do the exchange's digits tell all numbers of lanes, or warps, apart? Then there are no copies. */
+static bool names_all(const struct gen *g, const struct gpu_exchange *x, uint8_t source)
 {
-    for (uint32_t i = 0; i < count; i++) {
-        const struct gpu_digit *d = &digits[i].digit;
-        if (d->source != source)
-            continue;
-        *sum = add(g, *sum, times(g, gpu_digit_value(g, d), d->divisor));
-        *numbers *= d->count;
-    }
+    return numbers_of(x->kept, x->kept_count, source) *
+               numbers_of(x->across, x->across_count, source) ==
+           (source == GPU_LANE ? g->target->facts.lanes : g->gpu->layout->warps);
 }
 
 /* The source's number less what named digits account for; NULL: nothing is left. */
 static LLVMValueRef rest_of(struct gen *g, const struct gpu_exchange *x, uint8_t source)
 {
-    LLVMValueRef sum = NULL;
-    uint64_t numbers = 1;
-    account(g, x->kept, x->kept_count, source, &sum, &numbers);
-    account(g, x->across, x->across_count, source, &sum, &numbers);
-    const struct gpu_layout *l = g->gpu->layout;
-    LLVMValueRef number = source == GPU_LANE ? g->gpu->lane_id : g->gpu->warp;
-    if (numbers == (source == GPU_LANE ? g->target->facts.lanes : l->warps))
+    if (names_all(g, x, source))
         return NULL;
+    LLVMValueRef kept = number_of(g, x->kept, x->kept_count, source);
+    LLVMValueRef sum = add(g, kept, number_of(g, x->across, x->across_count, source));
+    LLVMValueRef number = source == GPU_LANE ? g->gpu->lane_id : g->gpu->warp;
     return sum ? LLVMBuildSub(g->b, number, sum, "") : number;
 }
 
@@ -160,19 +166,13 @@ static uint32_t width_of(const struct gpu_exchange *x)
     return x->words % 4 == 0 ? 4 : x->words % 2 == 0 ? 2 : 1;
 }
 
-static bool all_warps_write(const struct gen *g, const struct gpu_exchange *x)
-{
-    return numbers_of(x->kept, x->kept_count, GPU_WARP) *
-               numbers_of(x->across, x->across_count, GPU_WARP) ==
-           g->gpu->layout->warps;
-}
-
 /* Can words be sent instead of being written before a barrier of the cluster? */
 static bool can_send(const struct gen *g, struct gpu_exchange *const *all, uint32_t count)
 {
     bool meanwhile = g->gpu->loop && gpu_works_meanwhile(g);
     for (uint32_t i = 0; i < count; i++)
-        if (!(all[i]->of_cluster || meanwhile) || !all[i]->is_full || !all_warps_write(g, all[i]))
+        if (!(all[i]->of_cluster || meanwhile) || !all[i]->reduction ||
+            !names_all(g, all[i], GPU_WARP))
             return false;
     return true;
 }
@@ -242,11 +242,9 @@ static void write_to(struct gen *g, struct gpu_exchange *x, LLVMValueRef place, 
 /* The own rank less the digits across: the first block of the group. */
 static LLVMValueRef first_rank(struct gen *g, const struct gpu_exchange *x)
 {
-    LLVMValueRef sum = NULL;
-    uint64_t numbers = 1;
-    account(g, x->across, x->across_count, GPU_RANK, &sum, &numbers);
-    if (numbers == g->gpu->schedule.cluster)
+    if (numbers_of(x->across, x->across_count, GPU_RANK) == g->gpu->schedule.cluster)
         return constant(g, 0);
+    LLVMValueRef sum = number_of(g, x->across, x->across_count, GPU_RANK);
     return sum ? LLVMBuildSub(g->b, g->gpu->rank, sum, "") : g->gpu->rank;
 }
 
@@ -277,10 +275,15 @@ void gpu_exchange_write(struct gen *g, struct gpu_exchange *x, LLVMValueRef part
         write_to(g, x, place, words, guard, x->box.mbarrier ? g->gpu->rank : NULL);
 }
 
-/* A barrier that is not the cluster's says nothing about the tensors that its blocks share. */
+/* Words that were awaited, or a barrier that is not the cluster's, say nothing about the tensors that
+ * its blocks share. */
 void gpu_exchange_meet(struct gen *g, struct gpu_exchange **all, uint32_t count)
 {
     bool of_cluster = g->gpu->schedule.cluster == 1;
+    if (all[0]->box.mbarrier) {
+        gpu_await(g, &all[0]->box, all[0]->reduction);
+        return;
+    }
     for (uint32_t i = 0; i < count; i++)
         of_cluster |= all[i]->of_cluster;
     if (of_cluster) {
@@ -325,7 +328,7 @@ static bool holds_for(const struct gen *g, const struct ir_node *n,
     return false;
 }
 
-/* May words be sent in it? */
+/* May it send words, or write to other blocks' shared memory? */
 static bool may_send(const struct gen *g, const struct ir_node *n)
 {
     if (g->gpu->schedule.cluster > 1)

@@ -9,10 +9,11 @@
  *   gpu_exchange_keep, gpu_exchange_across    who takes part        (several exchanges ...)
  *   gpu_exchange_place                        memory for all
  *   gpu_exchange_write                        before the barrier
- *   gpu_exchange_meet                         the barrier           (... with one barrier)
+ *   gpu_exchange_meet                         the barrier, or wait  (... with one of them)
  *   gpu_exchange_word, gpu_exchange_read      after it
  *
- * One barrier is enough: shared.c says why. */
+ * One barrier is enough, and where all warps write words are sent and awaited instead of blocks of a
+ * cluster meeting at one: shared.c says why. */
 #ifndef CODEGEN_GPU_EXCHANGE_H
 #define CODEGEN_GPU_EXCHANGE_H
 
@@ -30,11 +31,12 @@ struct gpu_exchange {
     struct gpu_named_digit kept[GPU_MAX_NAMED], across[GPU_MAX_NAMED];
     uint32_t kept_count, across_count;
     uint32_t groups, parts, words;
-    bool scattered;    /* parts are read at places that differ between lanes: rows are padded */
-    bool of_cluster;   /* parts come from several blocks */
-    bool is_full;      /* every part of every group is written whenever the exchange takes place */
-    LLVMValueRef base; /* i32: the offset of this thread's group */
-    struct gpu_mailbox box; /* no mbarrier: there is a barrier */
+    bool scattered;  /* parts are read at places that differ between lanes: rows are padded */
+    bool of_cluster; /* parts come from several blocks */
+    const struct ir_node
+        *reduction;         /* for it every part of every group is written; NULL: maybe not */
+    struct gpu_mailbox box; /* words are sent there; no mbarrier: there is a barrier */
+    LLVMValueRef base;      /* i32: the offset of this thread's group */
     LLVMValueRef *read;
 };
 

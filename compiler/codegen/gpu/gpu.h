@@ -384,8 +384,8 @@ struct gpu_mailbox gpu_mailbox_turn(struct gen *g, uint32_t bytes, uint32_t send
 /* The same for several users of the same copies. */
 struct gpu_turns gpu_shared_turns(struct gen *g, uint32_t bytes, bool again);
 LLVMValueRef gpu_shared_take(struct gen *g, const struct gpu_turns *turns);
-/* Before the first node of the body that may write to another block's shared memory: waits until all
- * blocks of the cluster run. Loads that stand before it are under way meanwhile. exchange.c */
+/* Before the first node of the body that may send words or write to another block's shared memory: waits
+ * until all blocks of the cluster run, and mbarriers are there. Loads that stand before it are under way meanwhile. exchange.c */
 void gpu_meet_cluster(struct gen *g, const struct ir_node *n);
 /* The same while loads of node n of the body are under way, if there is a later node that needs it. */
 void gpu_meet_early(struct gen *g, const struct ir_node *n);

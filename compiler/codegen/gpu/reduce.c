@@ -181,7 +181,7 @@ static struct gpu_exchange *exchange_for(struct gen *g, struct gpu_reduction *al
             return all[k].exchange;
     struct gpu_exchange *x = arena_new(&g->s->module, struct gpu_exchange);
     x->groups = x->parts = 1;
-    x->is_full = true;
+    x->reduction = r->node;
     gpu_exchange_keep(g, x, r->to.axes);
     for (unsigned a = 0; a < g->f->axes.count; a++) {
         const struct gpu_axis_layout *l = &g->gpu->layout->axes[a];
@@ -300,10 +300,7 @@ static void exchange(struct gen *g, struct gpu_reduction *all, uint32_t count)
     gpu_exchange_place(g, used, used_count);
     for (uint32_t i = 0; i < used_count; i++)
         write_parts(g, used[i], all, count);
-    if (used[0]->box.mbarrier)
-        gpu_await(g, &used[0]->box, all[0].node);
-    else
-        gpu_exchange_meet(g, used, used_count);
+    gpu_exchange_meet(g, used, used_count);
     for (uint32_t i = 0; i < count; i++)
         read_parts(g, &all[i]);
 }

@@ -58,18 +58,12 @@ static LLVMValueRef new_slot(struct gen *g, uint32_t value)
     return slot;
 }
 
-static struct gpu_turns one_turn(uint32_t at)
-{
-    return (struct gpu_turns){.first = at, .sum = at};
-}
-
 struct gpu_turns gpu_shared_turns(struct gen *g, uint32_t bytes, bool again)
 {
-    uint64_t copy = round_up(bytes);
-    if (!again)
-        return one_turn(gpu_shared(g, bytes));
-    uint32_t at = gpu_shared(g, 2 * copy > UINT32_MAX ? UINT32_MAX : (uint32_t)(2 * copy));
-    return (struct gpu_turns){at, (uint32_t)(2 * at + copy), new_slot(g, at)};
+    uint64_t copy = round_up(bytes), all = again ? 2 * copy : copy;
+    uint32_t at = gpu_shared(g, all > UINT32_MAX ? UINT32_MAX : (uint32_t)all);
+    return again ? (struct gpu_turns){at, (uint32_t)(2 * at + copy), new_slot(g, at)}
+                 : (struct gpu_turns){at, at, NULL};
 }
 
 LLVMValueRef gpu_shared_take(struct gen *g, const struct gpu_turns *turns)
