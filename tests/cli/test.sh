@@ -56,6 +56,28 @@ kernel columns_ref(x: tensor<f64>[R, D], s: out tensor<f64>[D])
 op summed_ref(x: tensor<f64>[R, D]) -> (s: tensor<f64>[D]) {
   launch columns_ref(x, s);
 }
+
+kernel share(x: tensor<f32>[R, D], y: out tensor<f32>[R, D]) {
+  grid r in 0 .. R;
+  axis c in 0 .. D tile 64;
+  sweep c { y[r, c] = x[r, c] / f32(R); }
+}
+
+op shared(x: tensor<f32>[R, D]) -> (y: tensor<f32>[R, D])
+  ref shared_ref;
+{
+  launch share(x, y);
+}
+
+kernel share_ref(x: tensor<f64>[R, D], y: out tensor<f64>[R, D]) {
+  grid r in 0 .. R;
+  axis c in 0 .. D tile 64;
+  sweep c { y[r, c] = x[r, c] / f64(R); }
+}
+
+op shared_ref(x: tensor<f64>[R, D]) -> (y: tensor<f64>[R, D]) {
+  launch share_ref(x, y);
+}
 LDSL
 
 expect 0 "$ldsl" test scaled --file rows.ldsl --large --dtype f32 -v
@@ -68,6 +90,10 @@ in_out "1 failed"
 expect 0 "$ldsl" test summed --file rows.ldsl --shape R=1000,D=64 --shape R=50000,D=100 --dtype f32 -v
 in_out "R=1000 D=64  error"
 in_out "R=50000 D=100  error"
+# by rows, but each row's result depends on how many there are
+expect 0 "$ldsl" test shared --file rows.ldsl --shape R=60000,D=128 --shape R=600000,D=128 --dtype f32 -v
+in_out "R=60000 D=128  error"
+in_out "R=600000 D=128 (with fewer rows)  error"
 
 expect 1 "$ldsl" test softmax --device cpu --case 'no such words'
 in_err "no case's description contains 'no such words'"

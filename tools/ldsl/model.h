@@ -14,7 +14,7 @@ struct coverage {
  * repeats; results are poisoned beforehand. Small calls are compared whole. Of larger ones whose results
  * all have the rows' dim first, and whose inputs have it first or not at all, some rows are: the first,
  * the last, those at element 2^31 and 2^32, and some between, computed by the reference as a call with
- * that many rows. What is left is compared whole if the host can, else fewer rows are run instead. */
+ * that many rows, if it gives rows the same results among fewer. What is left is compared whole if the host can, else fewer rows are run instead. */
 void verify_model(struct outcome *out, struct coverage *coverage, const struct trial *t,
                   struct cli *cli, const struct operators *ops,
                   const struct references *references);
