@@ -60,7 +60,7 @@ op summed_ref(x: tensor<f64>[R, D]) -> (s: tensor<f64>[D]) {
 kernel share(x: tensor<f32>[R, D], y: out tensor<f32>[R, D]) {
   grid r in 0 .. R;
   axis c in 0 .. D tile 64;
-  sweep c { y[r, c] = x[r, c] / f32(R); }
+  sweep c { y[r, c] = x[r, c] / f32(R * D); }
 }
 
 op shared(x: tensor<f32>[R, D]) -> (y: tensor<f32>[R, D])
@@ -72,7 +72,7 @@ op shared(x: tensor<f32>[R, D]) -> (y: tensor<f32>[R, D])
 kernel share_ref(x: tensor<f64>[R, D], y: out tensor<f64>[R, D]) {
   grid r in 0 .. R;
   axis c in 0 .. D tile 64;
-  sweep c { y[r, c] = x[r, c] / f64(R); }
+  sweep c { y[r, c] = x[r, c] / f64(R * D); }
 }
 
 op shared_ref(x: tensor<f64>[R, D]) -> (y: tensor<f64>[R, D]) {
@@ -82,18 +82,23 @@ LDSL
 
 expect 0 "$ldsl" test scaled --file rows.ldsl --large --dtype f32 -v
 in_out "R=1000 D=64  error"
-in_out "R=60000 D=128 (256 of 60000 rows)"
+in_out "R=60000 D=128 (256 of R=60000)"
 expect 1 "$ldsl" test scaled --file rows.ldsl --shape R=60001,D=128 --dtype f32
-in_out "(256 of 60001 rows)"
+in_out "(256 of R=60001)"
 in_out "1 failed"
-# a small call is compared whole, and so is one that is not by rows
+# a small call is compared whole; sums of columns are by columns
 expect 0 "$ldsl" test summed --file rows.ldsl --shape R=1000,D=64 --shape R=50000,D=100 --dtype f32 -v
 in_out "R=1000 D=64  error"
-in_out "R=50000 D=100  error"
-# by rows, but each row's result depends on how many there are
+in_out "R=50000 D=100 (20 of D=100)  error"
+# by rows, but results depend on how many there are
 expect 0 "$ldsl" test shared --file rows.ldsl --shape R=60000,D=128 --shape R=600000,D=128 --dtype f32 -v
 in_out "R=60000 D=128  error"
 in_out "R=600000 D=128 (with fewer rows)  error"
+# rows of an inner dim, and of one that is first here and last there
+expect 0 "$ldsl" test transpose --shape R=3000,C=2000 --dtype bf16 -v
+in_out "R=3000 C=2000 (256 of R=3000)  error"
+expect 0 "$ldsl" test rope --shape B=1,S=5000,Hq=8,Hk=2,P=64,N=1 --dtype bf16 -v
+in_out "N=1 (256 of S=5000)  error"
 
 expect 1 "$ldsl" test softmax --device cpu --case 'no such words'
 in_err "no case's description contains 'no such words'"

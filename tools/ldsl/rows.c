@@ -21,7 +21,7 @@ static int64_t wanted_rows(int64_t count, int64_t row_elements)
     return wanted < count ? wanted : count;
 }
 
-uint32_t rows_choose(int64_t rows[ROWS_MOST], int64_t count, int64_t row_elements)
+uint32_t rows_choose(int64_t rows[ROWS_MOST], int64_t count, int64_t row_elements, int64_t step)
 {
     uint32_t found = 0;
     int64_t wanted = wanted_rows(count, row_elements);
@@ -31,9 +31,9 @@ uint32_t rows_choose(int64_t rows[ROWS_MOST], int64_t count, int64_t row_element
     add(rows, &found, count - 1);
     for (int bits = 31; bits <= 32 && row_elements > 0; bits++)
         for (int64_t before = 0; before <= 1; before++) {
-            int64_t row = (((int64_t)1 << bits) - before) / row_elements;
-            if (row < count)
-                add(rows, &found, row);
+            int64_t at = ((int64_t)1 << bits) - before;
+            if (at / row_elements < count)
+                add(rows, &found, at / step % count);
         }
     for (int64_t i = 1; i < count && found < wanted; i++)
         add(rows, &found, i * (count / wanted) % count);

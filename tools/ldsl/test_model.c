@@ -24,7 +24,8 @@ static void name_case(char *name, size_t size, const struct trial *t, const stru
     cases_describe(name, size, t, STYLE_SAMPLE);
     size_t used = strlen(name);
     if (c->of)
-        snprintf(name + used, size - used, " (%" PRId64 " of %" PRId64 " rows)", c->rows, c->of);
+        snprintf(name + used, size - used, " (%" PRId64 " of %s=%" PRId64 ")", c->rows, c->dim,
+                 c->of);
     else
         snprintf(name + used, size - used, "%s", c->fewer ? " (with fewer rows)" : "");
 }

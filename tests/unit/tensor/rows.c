@@ -31,8 +31,8 @@ static void few_rows_are_all_taken(void **state)
     int64_t rows[ROWS_MOST];
     (void)state;
     for (int64_t count = 1; count <= 8; count++)
-        assert_int_equal(rows_choose(rows, count, 1 << 24), count);
-    assert_int_equal(rows_choose(rows, 0, 4096), 0);
+        assert_int_equal(rows_choose(rows, count, 1 << 24, 1 << 24), count);
+    assert_int_equal(rows_choose(rows, 0, 4096, 4096), 0);
 }
 
 static void ends_and_borders_are_among_many(void **state)
@@ -50,15 +50,25 @@ static void ends_and_borders_are_among_many(void **state)
     int64_t rows[ROWS_MOST];
     (void)state;
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
-        uint32_t found = rows_choose(rows, sizes[i].count, sizes[i].width);
+        uint32_t found = rows_choose(rows, sizes[i].count, sizes[i].width, sizes[i].width);
         check(found, rows, sizes[i].count);
         for (int bits = 31; bits <= 32; bits++) {
             int64_t row = ((int64_t)1 << bits) / sizes[i].width;
             assert_true(row >= sizes[i].count || has(rows, found, row));
         }
     }
-    assert_int_equal(rows_choose(rows, 8192, 4096), 256);
-    assert_int_equal(rows_choose(rows, 8192, 0), 256);
+    assert_int_equal(rows_choose(rows, 8192, 4096, 4096), 256);
+    assert_int_equal(rows_choose(rows, 8192, 0, 0), 256);
+}
+
+/* Element 2^31 of [4, 100000, 8192], rows counted by the second dim: 62144 of the third. */
+static void borders_are_found_in_inner_dims(void **state)
+{
+    int64_t rows[ROWS_MOST];
+    (void)state;
+    uint32_t found = rows_choose(rows, 100000, 4 * 8192, 8192);
+    check(found, rows, 100000);
+    assert_true(has(rows, found, 62144) && has(rows, found, 62143));
 }
 
 int main(void)
@@ -66,6 +76,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(few_rows_are_all_taken),
         cmocka_unit_test(ends_and_borders_are_among_many),
+        cmocka_unit_test(borders_are_found_in_inner_dims),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
