@@ -18,9 +18,12 @@ enum {
 /* How long a child may take: what takes longer hangs. A candidate may be a hundred times slower than
  * the best, beside what every run needs. */
 static const double compile_seconds = 60, first_seconds = 30, run_seconds = 4, verify_seconds = 120;
-/* What one candidate is worth; a final comparison is worth more. */
-static const double candidate_seconds = 0.05, final_seconds = 0.2;
-enum { CANDIDATE_RUNS = 9, FINAL_RUNS = 25 };
+/* What one candidate is worth; a final comparison has rounds. */
+static const double candidate_seconds = 0.05, final_seconds = 0.04;
+enum { CANDIDATE_RUNS = 9, FINALISTS = 4, FINAL_RUNS = 7, FINAL_ROUNDS = 5 };
+/* Which of a candidate's sorted times counts. A search looks at the faster ones: what disturbs a run only
+ * makes it slower. What is chosen in the end must be fast as a rule: some settings are so now and then. */
+static const double search_quantile = 0.2, final_quantile = 0.5;
 /* What is not faster than the defaults by more than this is noise. */
 static const double worth_it = 0.99;
 
@@ -114,15 +117,15 @@ static void compile_all(struct compile *c)
 
 /* Seconds of one launch; INFINITY with t->why. */
 static double time_with(struct tuner *t, const char *with, double best, unsigned runs,
-                        double seconds)
+                        double seconds, double quantile)
 {
     const struct attempt *known = attempts_best(&t->tried);
     double patience = known ? run_seconds + 100 * known->seconds : first_seconds;
-    json_t *answer =
-        tuner_ask(t,
-                  json_pack("{s:s, s:s, s:f, s:i, s:f}", "do", "time", "with", with, "best",
-                            best < INFINITY ? best : 0, "runs", (int)runs, "seconds", seconds),
-                  patience, "running it");
+    json_t *answer = tuner_ask(t,
+                               json_pack("{s:s, s:s, s:f, s:i, s:f, s:f}", "do", "time", "with",
+                                         with, "best", best < INFINITY ? best : 0, "runs",
+                                         (int)runs, "seconds", seconds, "quantile", quantile),
+                               patience, "running it");
     double time = json_number_value(json_object_get(answer, "seconds"));
     json_decref(answer);
     return time > 0 ? time : INFINITY;
@@ -133,8 +136,8 @@ static void time_attempt(struct tuner *t, struct attempt *a)
     const struct attempt *best = attempts_best(&t->tried);
     a->seconds = attempts_known_time(&t->tried, a);
     if (!(a->seconds > 0))
-        a->seconds =
-            time_with(t, a->with, best ? best->seconds : 0, CANDIDATE_RUNS, candidate_seconds);
+        a->seconds = time_with(t, a->with, best ? best->seconds : 0, CANDIDATE_RUNS,
+                               candidate_seconds, search_quantile);
 }
 
 static bool is_late(const struct tuner *t)
@@ -310,21 +313,66 @@ static void tune_kernels(struct tuner *t, const char *start)
 
 /* ---- the winner -------------------------------------------------------------------------------- */
 
-/* Both times once more, in turn. */
-static void compare(struct tuner *t, struct attempt *winner, struct attempt *standard)
+static int compare_doubles(const void *left, const void *right)
 {
-    if (!(standard->seconds < INFINITY))
-        return;
-    double least[2] = {INFINITY, INFINITY};
-    for (int i = 0; i < 4 && tuner_has_child(t); i++) {
-        const struct attempt *a = i % 2 ? standard : winner;
-        double seconds = time_with(t, a->with, 0, FINAL_RUNS / 2, final_seconds / 2);
-        least[i % 2] = seconds < least[i % 2] ? seconds : least[i % 2];
+    double a = *(const double *)left, b = *(const double *)right;
+    return (a > b) - (a < b);
+}
+
+/* What is raced in the end: what others must beat, and the fastest of those. */
+struct finals {
+    struct attempt *list[1 + FINALISTS];
+    unsigned count;
+};
+
+static bool is_in(const struct finals *f, const struct attempt *a)
+{
+    for (unsigned i = 0; i < f->count; i++)
+        if (f->list[i] == a || (*a->code && strcmp(f->list[i]->code, a->code) == 0))
+            return true;
+    return false;
+}
+
+static void choose_finalists(struct finals *f, const struct tuner *t, struct attempt *standard)
+{
+    *f = (struct finals){.list = {standard}, .count = standard && standard->seconds < INFINITY};
+    while (f->count < 1 + FINALISTS) {
+        struct attempt *next = NULL;
+        for (unsigned i = 0; i < t->tried.count; i++) {
+            struct attempt *a = &t->tried.list[i];
+            if (a->seconds < (next ? next->seconds : INFINITY) && !is_in(f, a))
+                next = a;
+        }
+        if (!next)
+            return;
+        f->list[f->count++] = next;
     }
-    if (least[0] < INFINITY)
-        winner->seconds = least[0];
-    if (least[1] < INFINITY)
-        standard->seconds = least[1];
+}
+
+/* All times once more, in turn: the medians. */
+static void race(struct tuner *t, struct finals *f)
+{
+    double seconds[1 + FINALISTS][FINAL_ROUNDS];
+    for (int round = 0; round < FINAL_ROUNDS; round++)
+        for (unsigned i = 0; i < f->count; i++)
+            seconds[i][round] = tuner_has_child(t) ? time_with(t, f->list[i]->with, 0, FINAL_RUNS,
+                                                               final_seconds, final_quantile)
+                                                   : INFINITY;
+    for (unsigned i = 0; i < f->count; i++) {
+        qsort(seconds[i], FINAL_ROUNDS, sizeof *seconds[i], compare_doubles);
+        if (seconds[i][FINAL_ROUNDS / 2] < INFINITY)
+            f->list[i]->seconds = seconds[i][FINAL_ROUNDS / 2];
+    }
+}
+
+/* The fastest, if it is clearly faster than the first. NULL: there is none. */
+static struct attempt *fastest(const struct finals *f)
+{
+    struct attempt *best = f->count ? f->list[0] : NULL;
+    for (unsigned i = 1; i < f->count; i++)
+        if (f->list[i]->seconds < best->seconds)
+            best = f->list[i];
+    return best && best->seconds >= f->list[0]->seconds * worth_it ? f->list[0] : best;
 }
 
 static bool is_right(struct tuner *t, const char *with)
@@ -354,12 +402,12 @@ static struct attempt *find_standard(struct tuner *t)
 static struct attempt *choose_winner(struct tuner *t, struct tuned_call *out)
 {
     for (int i = 0; i < CANDIDATES_TO_VERIFY; i++) {
-        struct attempt *defaults = attempts_find(&t->tried, ""), *standard = find_standard(t);
-        struct attempt *winner = attempts_best(&t->tried);
-        if (winner && winner != standard)
-            compare(t, winner, standard);
-        if (winner && winner->seconds >= standard->seconds * worth_it)
-            winner = standard;
+        struct attempt *defaults = attempts_find(&t->tried, "");
+        struct finals finals;
+        choose_finalists(&finals, t, find_standard(t));
+        if (finals.count > 1)
+            race(t, &finals);
+        struct attempt *winner = fastest(&finals);
         if (!winner || winner == defaults)
             return winner;
         if (is_right(t, winner->with))
