@@ -4,26 +4,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "support/scaled_twice.h"
 #include <cmocka.h>
-#include <ldsl/ldsl.h>
+
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-
-static const char source[] =
-    "kernel k<T: float>(x: tensor<T>[R, D], y: out tensor<T>[R, D], s: f32)\n"
-    "{\n"
-    "  grid r in 0 .. R;\n"
-    "  axis c in 0 .. D tile fit(D);\n"
-    "  y[r, c] = T(f32(x[r, c]) * s);\n"
-    "}\n"
-    "op f<T: float>(x: tensor<T>[R, D], s: f32) -> (y: tensor<T>[R, D])\n"
-    "{\n"
-    "  scratch z: tensor<T>[R, D];\n"
-    "  launch k(x, z, s);\n"
-    "  launch k(z, y, s);\n"
-    "}\n";
 
 enum { DEVICES = 10, ROUNDS = 8, ROWS = 65, WIDTH = 300, ELEMENTS = ROWS * WIDTH };
 
@@ -70,18 +57,12 @@ static const char *check(struct device *d, int round)
 
 static void prepare(struct device *d)
 {
-    const ldsl_argument arguments[] = {
-        {.name = "x",
-         .kind = LDSL_ARG_TENSOR,
-         .dtype = LDSL_F32,
-         .rank = 2,
-         .shape = {ROWS, WIDTH}},
-        {.name = "s", .kind = LDSL_ARG_SCALAR, .number = (double)d->factor},
-    };
     const size_t bytes = ELEMENTS * sizeof(float);
-    assert_int_equal(ldsl_library_load_text(&d->lib, d->ctx, "f.ldsl", source, strlen(source)),
+    assert_int_equal(
+        ldsl_library_load_text(&d->lib, d->ctx, "f.ldsl", scaled_twice, strlen(scaled_twice)),
+        LDSL_OK);
+    assert_int_equal(prepare_scaled_twice(&d->plan, d->lib, ROWS, WIDTH, (double)d->factor),
                      LDSL_OK);
-    assert_int_equal(ldsl_plan_prepare(&d->plan, d->lib, "f", arguments, 2, NULL), LDSL_OK);
     assert_int_equal(ldsl_buffer_create(&d->x, d->ctx, bytes), LDSL_OK);
     assert_int_equal(ldsl_buffer_create(&d->y, d->ctx, bytes), LDSL_OK);
     assert_int_equal(ldsl_buffer_create(&d->workspace, d->ctx, ldsl_plan_workspace_bytes(d->plan)),

@@ -5,24 +5,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "support/scaled_twice.h"
 #include <cmocka.h>
-#include <ldsl/ldsl.h>
+
 #include <pthread.h>
 #include <string.h>
-
-static const char source[] =
-    "kernel k<T: float>(x: tensor<T>[R, D], y: out tensor<T>[R, D], s: f32)\n"
-    "{\n"
-    "  grid r in 0 .. R;\n"
-    "  axis c in 0 .. D tile fit(D);\n"
-    "  y[r, c] = T(f32(x[r, c]) * s);\n"
-    "}\n"
-    "op f<T: float>(x: tensor<T>[R, D], s: f32) -> (y: tensor<T>[R, D])\n"
-    "{\n"
-    "  scratch z: tensor<T>[R, D];\n"
-    "  launch k(x, z, s);\n"
-    "  launch k(z, y, s);\n"
-    "}\n";
 
 enum { THREADS = 4, ROUNDS = 25, ROWS = 33, WIDTH = 100 };
 
@@ -37,15 +24,7 @@ struct worker {
 
 static enum ldsl_status prepare(ldsl_plan **plan, ldsl_library *lib, int64_t width, double s)
 {
-    const ldsl_argument arguments[] = {
-        {.name = "x",
-         .kind = LDSL_ARG_TENSOR,
-         .dtype = LDSL_F32,
-         .rank = 2,
-         .shape = {ROWS, width}},
-        {.name = "s", .kind = LDSL_ARG_SCALAR, .number = s},
-    };
-    return ldsl_plan_prepare(plan, lib, "f", arguments, 2, NULL);
+    return prepare_scaled_twice(plan, lib, ROWS, width, s);
 }
 
 static const char *launch(struct worker *w, const ldsl_plan *plan, size_t count, float square)
@@ -104,7 +83,8 @@ static void threads_prepare_and_launch_together(void **state)
     struct worker workers[THREADS];
     const ldsl_context_options options = {.threads = 2};
     assert_int_equal(ldsl_context_create(&ctx, "cpu", &options), LDSL_OK);
-    assert_int_equal(ldsl_library_load_text(&lib, ctx, "f.ldsl", source, strlen(source)), LDSL_OK);
+    assert_int_equal(
+        ldsl_library_load_text(&lib, ctx, "f.ldsl", scaled_twice, strlen(scaled_twice)), LDSL_OK);
     assert_int_equal(prepare(&shared, lib, WIDTH, 3.0), LDSL_OK);
     for (int i = 0; i < THREADS; i++) {
         workers[i] = (struct worker){.ctx = ctx, .lib = lib, .shared = shared, .number = i};
@@ -123,7 +103,7 @@ static void threads_prepare_and_launch_together(void **state)
 static void *compile(void *user)
 {
     struct worker *w = user;
-    ldsl_source text = {.path = "f.ldsl", .text = source, .length = strlen(source)};
+    ldsl_source text = {.path = "f.ldsl", .text = scaled_twice, .length = strlen(scaled_twice)};
     for (int round = 0; !w->failed && round < 3; round++) {
         ldsl_options options = LDSL_OPTIONS_INIT;
         ldsl_artifact *artifact;
