@@ -11,6 +11,9 @@ struct ldsl_buffer {
 
 enum ldsl_status ldsl_buffer_create(ldsl_buffer **out, ldsl_context *ctx, size_t bytes)
 {
+    if (!out || !ctx)
+        return rt_error(ctx ? &ctx->sink : NULL, LDSL_ARGUMENT,
+                        "a buffer needs a context and a place for its handle");
     *out = NULL;
     ldsl_buffer *buffer = calloc(1, sizeof *buffer);
     if (!buffer)
@@ -39,11 +42,17 @@ void ldsl_buffer_destroy(ldsl_buffer *buffer)
 
 uint64_t ldsl_buffer_address(const ldsl_buffer *buffer)
 {
-    return buffer->address;
+    return buffer ? buffer->address : 0;
 }
 
-static enum ldsl_status check_range(const ldsl_buffer *buffer, size_t offset, size_t bytes)
+static enum ldsl_status check_range(const ldsl_buffer *buffer, size_t offset, const void *data,
+                                    size_t bytes)
 {
+    if (!buffer)
+        return rt_error(NULL, LDSL_ARGUMENT, "the buffer is NULL");
+    if (!data && bytes)
+        return rt_error(&buffer->ctx->sink, LDSL_ARGUMENT,
+                        "there is no host memory for %zu bytes: it is NULL", bytes);
     if (offset > buffer->bytes || bytes > buffer->bytes - offset)
         return rt_error(&buffer->ctx->sink, LDSL_ARGUMENT,
                         "%zu bytes at offset %zu do not fit a buffer of %zu bytes", bytes, offset,
@@ -54,7 +63,7 @@ static enum ldsl_status check_range(const ldsl_buffer *buffer, size_t offset, si
 enum ldsl_status ldsl_buffer_upload(ldsl_buffer *buffer, size_t offset, const void *data,
                                     size_t bytes)
 {
-    enum ldsl_status status = check_range(buffer, offset, bytes);
+    enum ldsl_status status = check_range(buffer, offset, data, bytes);
     if (status || !bytes)
         return status;
     struct ldsl_context *ctx = buffer->ctx;
@@ -64,7 +73,7 @@ enum ldsl_status ldsl_buffer_upload(ldsl_buffer *buffer, size_t offset, const vo
 enum ldsl_status ldsl_buffer_download(const ldsl_buffer *buffer, size_t offset, void *data,
                                       size_t bytes)
 {
-    enum ldsl_status status = check_range(buffer, offset, bytes);
+    enum ldsl_status status = check_range(buffer, offset, data, bytes);
     if (status || !bytes)
         return status;
     struct ldsl_context *ctx = buffer->ctx;
@@ -74,6 +83,8 @@ enum ldsl_status ldsl_buffer_download(const ldsl_buffer *buffer, size_t offset, 
 enum ldsl_status ldsl_device_copy(ldsl_context *ctx, uint64_t destination, uint64_t source,
                                   size_t bytes, void *stream)
 {
+    if (!ctx)
+        return rt_error(NULL, LDSL_ARGUMENT, "the context is NULL");
     if (!bytes)
         return LDSL_OK;
     if (!destination || !source)

@@ -71,14 +71,17 @@ static int open_folder(char used[CACHE_PATH_BYTES], const char *path, const stru
                        strerror(errno));
         return -1;
     }
+    /* What is in the cache is run: nobody else may put something there. */
     struct stat info;
-    if (fstat(folder, &info) == 0 && info.st_mode & S_IWOTH) {
-        /* What is in the cache is run: nobody else may put something there. */
-        rt_warning(sink, "no compile cache: folder '%s' is writable by everyone", used);
-        close(folder);
-        return -1;
-    }
-    return folder;
+    const char *wrong = fstat(folder, &info) != 0                      ? strerror(errno)
+                        : info.st_mode & S_IWOTH                       ? "is writable by everyone"
+                        : info.st_uid != geteuid() && info.st_uid != 0 ? "belongs to somebody else"
+                                                                       : NULL;
+    if (!wrong)
+        return folder;
+    rt_warning(sink, "no compile cache: folder '%s' %s", used, wrong);
+    close(folder);
+    return -1;
 }
 
 enum ldsl_status rt_cache_create(struct rt_cache **out, const char *path, uint64_t limit_bytes,

@@ -219,7 +219,7 @@ static int write_block(int folder, const char *name, const char *block, size_t b
     if (close(fd) != 0 && !error)
         error = errno;
     if (!error && renameat(folder, temporary, folder, name) != 0)
-        error = errno;
+        error = errno == ENOENT ? 0 : errno; /* somebody cleared the cache meanwhile */
     if (error)
         (void)unlinkat(folder, temporary, 0);
     return error;

@@ -48,8 +48,7 @@ enum ldsl_status ldsl_context_create(ldsl_context **out, const char *device,
     ctx->check = options->check;
     ctx->line_info = options->line_info;
     ctx->round_bias = options->round_bias;
-    ctx->tune_first_use =
-        options->tune_first_use && !options->records_read_only && !options->no_records;
+    ctx->tune_first_use = options->tune_first_use && !options->records_read_only;
 
     enum ldsl_status status = open_device(ctx, device, options->threads);
     if (!status && !options->no_cache)
@@ -57,6 +56,7 @@ enum ldsl_status ldsl_context_create(ldsl_context **out, const char *device,
             rt_cache_create(&ctx->cache, options->cache_path, options->cache_bytes, &ctx->sink);
     if (!status)
         status = rt_tuning_create(&ctx->tuning, options, &ctx->sink);
+    ctx->tune_first_use &= ctx->tuning != NULL;
     if (status) {
         ldsl_context_destroy(ctx);
         return status;
@@ -78,17 +78,17 @@ void ldsl_context_destroy(ldsl_context *ctx)
 
 const char *ldsl_context_device(const ldsl_context *ctx)
 {
-    return ctx->info.name;
+    return ctx ? ctx->info.name : "";
 }
 
 const char *ldsl_context_target(const ldsl_context *ctx)
 {
-    return ctx->info.target;
+    return ctx ? ctx->info.target : "";
 }
 
 const char *ldsl_context_description(const ldsl_context *ctx)
 {
-    return ctx->info.description;
+    return ctx ? ctx->info.description : "";
 }
 
 enum ldsl_status ldsl_stream_synchronize(ldsl_context *ctx, void *stream)

@@ -17,6 +17,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+enum { RT_GPU_BLOCKS_MOST = INT32_MAX }; /* of one launch on NVIDIA's GPUs, along x */
+
 /* What to know of an open device. The numbers are the `dev.` facts of the language. */
 struct rt_device_info {
     char name[32];         /* "cpu", "cuda:1" */
@@ -28,6 +30,7 @@ struct rt_device_info {
     int64_t smem;          /* shared memory a program may use, bytes; CPU: 0 */
     int64_t cc;            /* compute capability times ten (90); CPU: 0 */
     int64_t lanes;         /* threads that shuffle among themselves; CPU: 1 */
+    uint64_t blocks_most;  /* programs of a launch, times the blocks of each; 0: any number */
     bool is_gpu;
 };
 

@@ -7,8 +7,20 @@
 
 enum { TEXT_BYTES = 1024 };
 
-/* The one thread-local of the runtime: ldsl_last_error promises a text per thread. */
+/* The thread-locals of the runtime: ldsl_last_error promises a text per thread, and what one thread
+ * tries without telling anybody is no reason for others to be silent. */
 static _Thread_local char last_error[TEXT_BYTES];
+static _Thread_local uint32_t quiet;
+
+void rt_quiet_begin(void)
+{
+    quiet++;
+}
+
+void rt_quiet_end(void)
+{
+    quiet--;
+}
 
 const char *ldsl_last_error(void)
 {
@@ -18,7 +30,7 @@ const char *ldsl_last_error(void)
 static void tell(const struct ldsl_sink *sink, enum ldsl_severity severity, const char *text,
                  const char *help)
 {
-    if (!sink || !sink->report)
+    if (!sink || !sink->report || quiet)
         return;
     struct ldsl_diag diag = {.severity = severity, .text = text, .help = help};
     sink->report(sink->user, &diag);
@@ -53,7 +65,7 @@ enum ldsl_status rt_error_at(const struct ldsl_sink *sink, enum ldsl_status stat
     va_start(args, format);
     vsnprintf(last_error, sizeof last_error, format, args);
     va_end(args);
-    if (sink && sink->report) {
+    if (sink && sink->report && !quiet) {
         struct ldsl_diag diag = {
             .severity = LDSL_ERROR,
             .text = last_error,

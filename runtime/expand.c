@@ -199,7 +199,7 @@ static enum ldsl_status expand_for(struct rt_expansion *x, struct rt_body *f,
         status = rt_call_eval_int(f->call, s->d, &step);
     if (!status && step <= 0)
         status = rt_body_error(x, f, s->line, "must be positive", "the step of a loop");
-    for (int64_t i = lo; !status && i < hi; i += step) {
+    for (int64_t i = lo; !status && s->first.count && i < hi; i += step) {
         *value_of(f, s->a) = rt_value_int(i);
         status = expand_body(x, f, s->first);
         if (i > INT64_MAX - step)

@@ -69,6 +69,9 @@ void rt_warning(const struct ldsl_sink *sink, const char *format, ...)
 void rt_remark(const struct ldsl_sink *sink, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 enum ldsl_status rt_nomem(const struct ldsl_sink *sink);
+/* Between these, on this thread, no sink hears anything; they nest. */
+void rt_quiet_begin(void);
+void rt_quiet_end(void);
 
 /* A sink that passes on to `next` and keeps the first error's text, place included, for
  * ldsl_last_error: what calls into the compiler use. Lives on the caller's stack. */

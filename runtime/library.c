@@ -310,10 +310,10 @@ const struct rt_op_entry *rt_library_find(const struct ldsl_library *lib, const 
 
 uint32_t ldsl_library_op_count(const ldsl_library *lib)
 {
-    return lib->op_count;
+    return lib ? lib->op_count : 0;
 }
 
 const char *ldsl_library_op_name(const ldsl_library *lib, uint32_t i)
 {
-    return i < lib->op_count ? op_name(lib, &lib->ops[i]) : NULL;
+    return lib && i < lib->op_count ? op_name(lib, &lib->ops[i]) : NULL;
 }

@@ -260,9 +260,9 @@ const char *ldsl_plan_launch_variant(const ldsl_plan *plan, uint32_t i)
 bool ldsl_plan_launch_info(const ldsl_plan *plan, uint32_t i, struct ldsl_kernel_info *info)
 {
     const struct rt_step *step = find_launch(plan, i);
-    if (step)
+    if (step && info)
         *info = step->kernel->info;
-    return step != NULL;
+    return step && info;
 }
 
 /* ---- tuning ------------------------------------------------------------------------------------ */

@@ -72,8 +72,9 @@ enum ldsl_status ldsl_records_read_text(ldsl_records *records, const char *path,
     return read_lines(records, path, text, length, sink);
 }
 
+/* replacing: what is not understood must not be lost. */
 static enum ldsl_status read_open(struct ldsl_records *records, int fd, const char *path,
-                                  const struct ldsl_sink *sink)
+                                  bool replacing, const struct ldsl_sink *sink)
 {
     struct stat info;
     if (fstat(fd, &info) != 0)
@@ -84,17 +85,24 @@ static enum ldsl_status read_open(struct ldsl_records *records, int fd, const ch
         return rt_error(sink, LDSL_ARGUMENT, "'%s' is too large for tuning records", path);
     size_t bytes = (size_t)info.st_size, got = 0;
     char *text = malloc(bytes + 1);
-    if (!text)
-        return rt_nomem(sink);
-    while (got < bytes) {
+    enum ldsl_status status = text ? LDSL_OK : rt_nomem(sink);
+    while (!status && got < bytes) {
         ssize_t n = read(fd, text + got, bytes - got);
         if (n < 0 && errno == EINTR)
             continue;
+        if (n < 0)
+            status = rt_error(sink, LDSL_DEVICE, "cannot read '%s': %s", path, strerror(errno));
         if (n <= 0)
             break;
         got += (size_t)n;
     }
-    enum ldsl_status status = ldsl_records_read_text(records, path, text, got, sink);
+    if (!status && replacing && is_other_version(text, got))
+        status = rt_error(sink, LDSL_UNSUPPORTED,
+                          "'%s' has tuning records of another version of ldsl; they are kept, and "
+                          "none are added",
+                          path);
+    if (!status)
+        status = ldsl_records_read_text(records, path, text, got, sink);
     free(text);
     return status;
 }
@@ -109,7 +117,7 @@ enum ldsl_status ldsl_records_read(ldsl_records *records, const char *path,
         return LDSL_OK;
     if (fd < 0)
         return rt_error(sink, LDSL_DEVICE, "cannot open '%s': %s", path, strerror(errno));
-    enum ldsl_status status = read_open(records, fd, path, sink);
+    enum ldsl_status status = read_open(records, fd, path, false, sink);
     close(fd);
     return status;
 }
@@ -128,7 +136,8 @@ static void make_folders(const char *path)
         }
 }
 
-/* The file, locked, and still the one of that name; -1 with errno. */
+/* The file, locked, and still the one of that name; -1 with errno. What is no file (/dev/null) is not
+ * locked. */
 static int open_locked(const char *path)
 {
     for (int attempt = 0; attempt < MAX_LOCK_ATTEMPTS; attempt++) {
@@ -136,11 +145,19 @@ static int open_locked(const char *path)
         int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
         if (fd < 0)
             return -1;
+        if (fstat(fd, &ours) == 0 && !S_ISREG(ours.st_mode))
+            return fd;
         int locked;
         while ((locked = flock(fd, LOCK_EX)) != 0 && errno == EINTR) {
         }
-        if (locked == 0 && fstat(fd, &ours) == 0 && stat(path, &theirs) == 0 &&
-            ours.st_ino == theirs.st_ino && ours.st_dev == theirs.st_dev)
+        if (locked != 0) { /* a file system without locks */
+            int error = errno;
+            close(fd);
+            errno = error;
+            return -1;
+        }
+        if (fstat(fd, &ours) == 0 && stat(path, &theirs) == 0 && ours.st_ino == theirs.st_ino &&
+            ours.st_dev == theirs.st_dev)
             return fd;
         close(fd); /* replaced while we waited */
     }
@@ -203,7 +220,7 @@ static int replace_file(const char *path, int old, const char *text, size_t byte
 static enum ldsl_status merge(struct ldsl_records *all, const struct ldsl_records *records, int fd,
                               const char *path, const struct ldsl_sink *sink)
 {
-    enum ldsl_status status = read_open(all, fd, path, sink);
+    enum ldsl_status status = read_open(all, fd, path, true, sink);
     for (uint32_t i = 0; !status && i < records->count; i++) {
         ldsl_record record;
         struct record copy;
@@ -246,7 +263,14 @@ enum ldsl_status ldsl_records_save(ldsl_records *records, const char *path,
     }
     if (fd < 0)
         return rt_error(sink, LDSL_DEVICE, "cannot write '%s': %s", path, strerror(errno));
-    enum ldsl_status status = save_locked(records, fd, path, sink);
+    char *real = realpath(path, NULL); /* a link stays one */
+    struct stat info;
+    enum ldsl_status status = LDSL_OK;
+    if (!real)
+        status = rt_error(sink, LDSL_DEVICE, "cannot write '%s': %s", path, strerror(errno));
+    else if (fstat(fd, &info) == 0 && S_ISREG(info.st_mode)) /* /dev/null: nowhere */
+        status = save_locked(records, fd, real, sink);
+    free(real);
     close(fd); /* ends the lock */
     return status;
 }

@@ -147,6 +147,18 @@ static enum ldsl_status fill_slots(struct rt_expansion *x, const struct rt_call 
     return LDSL_OK;
 }
 
+/* Found out before anything is launched: an earlier step would have written its results. */
+static enum ldsl_status check_programs(const struct rt_call *call, const struct rt_step *step)
+{
+    uint64_t most = call->frame.device->blocks_most, cluster = step->kernel->info.cluster;
+    most /= cluster ? cluster : 1;
+    if (!most || step->programs <= most)
+        return LDSL_OK;
+    return rt_call_error(call, LDSL_UNSUPPORTED,
+                         "%llu programs; one launch on a GPU runs up to %llu",
+                         (unsigned long long)step->programs, (unsigned long long)most);
+}
+
 static enum ldsl_status emit_launch(struct rt_expansion *x, struct rt_launch *l,
                                     struct rt_text *bindings, struct rt_tuned **tuned,
                                     uint64_t programs)
@@ -157,6 +169,8 @@ static enum ldsl_status emit_launch(struct rt_expansion *x, struct rt_launch *l,
                            .alone = x->left_out};
     enum ldsl_status status =
         rt_kernel_get(&step.kernel, x->plan->lib, x->file, step.name, bindings->data);
+    if (!status)
+        status = check_programs(&l->call, &step);
     if (!status)
         status = fill_slots(x, &l->call, &step);
     if (!status && !rt_reserve(&x->plan->steps, 1))

@@ -227,8 +227,32 @@ static bool is_first(const ldsl_plan *plan, uint32_t i)
     return true;
 }
 
-static void keep_records(struct first_use *f, struct ldsl_context *ctx, const char *with,
-                         double seconds)
+/* Does a launch of that kernel want to be tuned? */
+static bool wants(const ldsl_plan *plan, const char *kernel)
+{
+    for (uint32_t i = 0; i < plan->steps.count; i++) {
+        const struct rt_step *step = &plan->steps.data[i];
+        if (step->kind == RT_STEP_KERNEL && step->tuned->wants_tuning &&
+            strcmp(step->tuned->kernel, kernel) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* The settings of the kernels that have records: what is timed must run them so. */
+static void keep_recorded(struct rt_text *found, const ldsl_plan *plan)
+{
+    for (uint32_t i = 0; i < plan->steps.count; i++) {
+        const struct rt_step *step = &plan->steps.data[i];
+        if (step->kind == RT_STEP_KERNEL && step->tuned->from_record && is_first(plan, i) &&
+            !wants(plan, step->tuned->kernel))
+            qualify(found, step->tuned->kernel, step->tuned->settings);
+    }
+}
+
+/* Of the kernels that `untuned` wants tuned. */
+static void keep_records(struct first_use *f, struct ldsl_context *ctx, const ldsl_plan *untuned,
+                         const char *with, double seconds)
 {
     ldsl_plan *plan;
     ldsl_record record;
@@ -237,7 +261,7 @@ static void keep_records(struct first_use *f, struct ldsl_context *ctx, const ch
     for (uint32_t i = 0; ldsl_plan_record(plan, i, &record); i++) {
         ldsl_tunable any;
         record.time_us = seconds * 1e6;
-        if (ldsl_plan_tunable(plan, i, 0, &any))
+        if (ldsl_plan_tunable(plan, i, 0, &any) && wants(untuned, record.kernel))
             rt_tuning_put(ctx, &record);
     }
     ldsl_plan_destroy(plan);
@@ -258,7 +282,9 @@ void rt_tune_first_use(struct ldsl_library *lib, const ldsl_plan *plan,
     f.ctx.sink = (struct ldsl_sink){0};
     f.ctx.tuning = NULL;
     f.lib.ctx = &f.ctx;
+    rt_quiet_begin(); /* the device too: it reports to the sink of the context */
     rt_text_add(&found, "%s", "");
+    keep_recorded(&found, plan);
     if (!make_all(&f) && !found.failed) {
         seconds = time_plan(&f, plan);
         for (uint32_t i = 0; i < plan->steps.count; i++) {
@@ -267,9 +293,10 @@ void rt_tune_first_use(struct ldsl_library *lib, const ldsl_plan *plan,
                 tune_kernel(&f, step->tuned, &found, &seconds);
         }
         if (seconds < INFINITY && !found.failed)
-            keep_records(&f, lib->ctx, found.data, seconds);
+            keep_records(&f, lib->ctx, plan, found.data, seconds);
     }
     release_all(&f);
+    rt_quiet_end();
     free(found.data);
 }
 

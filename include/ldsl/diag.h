@@ -21,7 +21,7 @@ struct ldsl_place {
     const char *path;
     uint32_t line, column;
     uint32_t length;       /* bytes to underline on that line, at least 1 */
-    const char *line_text; /* the source line, without its newline, NUL terminated */
+    const char *line_text; /* the source line, without its newline; NULL: not known (run time) */
 };
 
 struct ldsl_diag {
@@ -34,6 +34,8 @@ struct ldsl_diag {
     uint32_t note_count;
 };
 
+/* A sink may be called from several threads at once, those of the compiler too, and with locks held:
+ * it must not call the library, but for ldsl_diag_format. */
 struct ldsl_sink {
     void (*report)(void *user, const struct ldsl_diag *diag);
     void *user;

@@ -50,7 +50,8 @@ typedef struct ldsl_context_options {
 
     /* Tuning: see ldsl/tune.h. */
     const char *records_path; /* the user's records; NULL: ldsl_records_path */
-    bool no_records;          /* neither those nor the library's: defaults */
+    bool no_records;          /* neither those nor the library's: defaults. So does
+                                 LDSL_RECORDS=none where no path is given */
     bool records_read_only;   /* never tune or write: all processes of a job then choose the same */
     bool tune_first_use;      /* preparing a plan that has no records tunes it first: that takes two
                             seconds, memory for its tensors, and the device for itself */
@@ -161,6 +162,8 @@ LDSL_API enum ldsl_status ldsl_buffer_create(ldsl_buffer **out, ldsl_context *ct
 LDSL_API void ldsl_buffer_destroy(ldsl_buffer *buffer);
 LDSL_API uint64_t
 ldsl_buffer_address(const ldsl_buffer *buffer); /* 256-byte aligned; 0 if 0 bytes */
+/* Both are done when they return. They wait for the default stream alone: after work on another one,
+ * ldsl_stream_synchronize first. */
 LDSL_API enum ldsl_status ldsl_buffer_upload(ldsl_buffer *buffer, size_t offset, const void *data,
                                              size_t bytes);
 LDSL_API enum ldsl_status ldsl_buffer_download(const ldsl_buffer *buffer, size_t offset, void *data,

@@ -96,6 +96,7 @@ LDSL_API uint64_t ldsl_plan_code(const ldsl_plan *plan);
  * than the noise (1 %) the one asked for first stays, so that equal machines agree. */
 typedef struct ldsl_search ldsl_search;
 
+/* The tunables are copied, their names and values are not: the plan they are of outlives the search. */
 LDSL_API enum ldsl_status ldsl_search_create(ldsl_search **out, const ldsl_tunable *tunables,
                                              uint32_t count);
 LDSL_API void ldsl_search_destroy(ldsl_search *search); /* NULL is fine */

@@ -205,9 +205,9 @@ bool pool_reserve(struct pool *p, size_t scratch_bytes)
     bool fine = true;
     scratch_bytes = (scratch_bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
     pthread_mutex_lock(&p->lock);
+    while (p->growing)
+        pthread_cond_wait(&p->seat_free, &p->lock);
     if (scratch_bytes > p->scratch_bytes) {
-        while (p->growing)
-            pthread_cond_wait(&p->seat_free, &p->lock);
         p->growing = true;
         while (!is_idle(p))
             pthread_cond_wait(&p->seat_free, &p->lock);

@@ -121,6 +121,7 @@ static void describe(void *device, struct rt_device_info *info)
         .smem = d->smem,
         .cc = d->cc,
         .lanes = d->lanes,
+        .blocks_most = RT_GPU_BLOCKS_MOST,
         .is_gpu = true,
     };
     snprintf(info->name, sizeof info->name, "cuda:%u", d->number);

@@ -9,9 +9,8 @@
 #include <time.h>
 
 enum {
-    SLOTS_MAX = 512,            /* 4096 bytes of parameters: what every GPU takes */
-    SHARED_DEFAULT = 48 * 1024, /* more must be asked for */
-    BLOCKS_MAX = INT32_MAX      /* along x */
+    SLOTS_MAX = 512,           /* 4096 bytes of parameters: what every GPU takes */
+    SHARED_DEFAULT = 48 * 1024 /* more must be asked for */
 };
 
 struct kernel {
@@ -185,11 +184,11 @@ static enum ldsl_status check_launch(const struct cuda_device *d, const struct k
     if (slot_count != k->info.slot_count)
         return rt_error(d->sink, LDSL_ARGUMENT, "kernel %s takes %u slots, not %u", k->info.name,
                         k->info.slot_count, slot_count);
-    if (programs > BLOCKS_MAX / cluster)
+    if (programs > RT_GPU_BLOCKS_MOST / cluster)
         return rt_error(d->sink, LDSL_UNSUPPORTED,
                         "kernel %s has %llu programs; one launch on a GPU runs up to %llu",
                         k->info.name, (unsigned long long)programs,
-                        (unsigned long long)(BLOCKS_MAX / cluster));
+                        (unsigned long long)(RT_GPU_BLOCKS_MOST / cluster));
     return LDSL_OK;
 }
 

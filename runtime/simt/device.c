@@ -120,6 +120,7 @@ static void describe(void *device, struct rt_device_info *info)
                                     .smem = d->facts.shared_bytes,
                                     .cc = d->gpu->cc,
                                     .lanes = SIMT_LANES,
+                                    .blocks_most = RT_GPU_BLOCKS_MOST,
                                     .is_gpu = true};
     loader_describe(cpu, sizeof cpu, info->identity, sizeof info->identity);
     snprintf(info->name, sizeof info->name, "%s", d->gpu->device);

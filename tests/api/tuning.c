@@ -25,6 +25,19 @@ static const char source[] =
     "  key(D, bucket(R));\n"
     "{\n"
     "  launch add_rows(x, y);\n"
+    "}\n"
+    "kernel more_rows<T: float>(x: tensor<T>[R, D], y: mut tensor<T>[R, D])\n"
+    "  tune { BR in {1, 2}; BD in {64, 128}; default { BR = 1, BD = 64 }; }\n"
+    "{\n"
+    "  grid axis r in 0 .. R tile BR;\n"
+    "  axis c in 0 .. D tile BD;\n"
+    "  sweep c { y[r, c] = T(f32(x[r, c]) + f32(y[r, c])); }\n"
+    "}\n"
+    "op add_twice<T: float>(x: tensor<T>[R, D], y: mut tensor<T>[R, D]) -> ()\n"
+    "  key(D, bucket(R));\n"
+    "{\n"
+    "  launch add_rows(x, y);\n"
+    "  launch more_rows(x, y);\n"
     "}\n";
 
 static char path[64];
@@ -65,15 +78,20 @@ static void close_world(struct world *w)
     ldsl_context_destroy(w->ctx);
 }
 
-static ldsl_plan *prepare(const struct world *w, int64_t rows, const char *with)
+static ldsl_plan *prepare_op(const struct world *w, const char *op, int64_t rows, const char *with)
 {
     ldsl_plan *plan;
     const ldsl_argument arguments[] = {
         {.name = "x", .kind = LDSL_ARG_TENSOR, .dtype = LDSL_F32, .rank = 2, .shape = {rows, 100}},
         {.name = "y", .kind = LDSL_ARG_TENSOR, .dtype = LDSL_F32, .rank = 2, .shape = {rows, 100}},
     };
-    assert_int_equal(ldsl_plan_prepare(&plan, w->lib, "add", arguments, 2, with), LDSL_OK);
+    assert_int_equal(ldsl_plan_prepare(&plan, w->lib, op, arguments, 2, with), LDSL_OK);
     return plan;
+}
+
+static ldsl_plan *prepare(const struct world *w, int64_t rows, const char *with)
+{
+    return prepare_op(w, "add", rows, with);
 }
 
 static uint32_t count_records(void)
@@ -167,6 +185,31 @@ static void first_use(void **state)
     close_world(&w);
 }
 
+/* Of two kernels one has a record: the other is tuned beside it, and it stays. */
+static void first_use_leaves_records_alone(void **state)
+{
+    (void)state;
+    struct world w = open_world(&(ldsl_context_options){.records_path = path});
+    ldsl_plan *plan = prepare_op(&w, "add_twice", 3, "add_rows.BR=4,add_rows.BD=256");
+    ldsl_record record;
+    ldsl_records *records;
+    assert_true(ldsl_plan_record(plan, 0, &record));
+    assert_int_equal(ldsl_records_create(&records), LDSL_OK);
+    assert_int_equal(ldsl_records_put(records, &record), LDSL_OK);
+    assert_int_equal(ldsl_records_save(records, path, NULL), LDSL_OK);
+    ldsl_records_destroy(records);
+    ldsl_plan_destroy(plan);
+    close_world(&w);
+
+    w = open_world(&(ldsl_context_options){.records_path = path, .tune_first_use = true});
+    plan = prepare_op(&w, "add_twice", 3, NULL);
+    assert_true(ldsl_plan_is_tuned(plan, 0) && ldsl_plan_is_tuned(plan, 1));
+    assert_string_equal(ldsl_plan_launch_variant(plan, 0), "T=f32,BR=4,BD=256");
+    assert_int_equal(count_records(), 2);
+    ldsl_plan_destroy(plan);
+    close_world(&w);
+}
+
 /* Processes of one job read records and choose alike: nobody tunes, nobody writes. */
 static void read_only(void **state)
 {
@@ -233,6 +276,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(records_are_found, set_up, tear_down),
         cmocka_unit_test_setup_teardown(first_use, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(first_use_leaves_records_alone, set_up, tear_down),
         cmocka_unit_test_setup_teardown(read_only, set_up, tear_down),
         cmocka_unit_test_setup_teardown(first_use_on_threads, set_up, tear_down),
         cmocka_unit_test(timing),

@@ -216,6 +216,28 @@ static void every_wrong_pointer_is_refused(void **state)
     ldsl_plan_destroy(plan);
 }
 
+static void nothing_is_a_buffer(void **state)
+{
+    struct world *w = *state;
+    ldsl_buffer *buffer;
+    char byte = 0;
+    assert_int_equal(ldsl_buffer_create(&buffer, NULL, 1), LDSL_ARGUMENT);
+    assert_int_equal(ldsl_buffer_create(NULL, w->ctx, 1), LDSL_ARGUMENT);
+    assert_int_equal(ldsl_buffer_upload(NULL, 0, &byte, 1), LDSL_ARGUMENT);
+    assert_int_equal(ldsl_buffer_download(NULL, 0, &byte, 1), LDSL_ARGUMENT);
+    assert_int_equal(ldsl_buffer_address(NULL), 0);
+    assert_int_equal(ldsl_device_copy(NULL, 1, 2, 3, NULL), LDSL_ARGUMENT);
+    assert_int_equal(ldsl_buffer_create(&buffer, w->ctx, 1), LDSL_OK);
+    assert_int_equal(ldsl_buffer_upload(buffer, 0, NULL, 1), LDSL_ARGUMENT);
+    assert_int_equal(ldsl_buffer_download(buffer, 0, NULL, 1), LDSL_ARGUMENT);
+    assert_int_equal(ldsl_buffer_upload(buffer, 0, NULL, 0), LDSL_OK);
+    ldsl_buffer_destroy(buffer);
+    assert_string_equal(ldsl_context_device(NULL), "");
+    assert_int_equal(ldsl_library_op_count(NULL), 0);
+    assert_null(ldsl_library_op_name(NULL, 0));
+    assert_false(ldsl_plan_launch_info(NULL, 0, NULL));
+}
+
 static void wrong_sources_say_where(void **state)
 {
     struct world *w = *state;
@@ -261,6 +283,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(every_wrong_argument_is_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(unknown_operators_are_named, set_up, tear_down),
         cmocka_unit_test_setup_teardown(every_wrong_pointer_is_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(nothing_is_a_buffer, set_up, tear_down),
         cmocka_unit_test_setup_teardown(wrong_sources_say_where, set_up, tear_down),
         cmocka_unit_test(damaged_artifacts_are_refused),
     };

@@ -17,8 +17,9 @@ fi
 # What may change, and why:
 #   llvm_once        LLVM's own tables for this machine are filled once per process
 #   last_error       the calling thread's last message, for failures that have no object to hold it
+#   quiet            how deep the calling thread is in work whose failures nobody wants to hear
 #   fail_countdown   test hook of -DLDSL_HOSTILE builds
-allowed='llvm_once|last_error|fail_countdown'
+allowed='llvm_once|last_error|quiet|fail_countdown'
 globals=$(nm -A -f sysv $archives 2>/dev/null | sed 's/^.*\///' |
     awk -F'|' '{ gsub(/ /, "", $7) }
         $7 ~ /^(\.data|\.bss|\.tdata|\.tbss|\*COM\*)/ && $7 !~ /^\.data\.rel\.ro/ && $4 !~ /SECTION/' |

@@ -92,6 +92,39 @@ static void test_many_callers(void **state)
     pool_destroy(p);
 }
 
+struct growth {
+    struct pool *pool;
+    size_t bytes;
+    pthread_t thread;
+};
+
+static void *grow_and_use(void *user)
+{
+    struct growth *g = user;
+    assert_true(pool_reserve(g->pool, g->bytes));
+    check_once(g->pool, 40, 1, g->bytes); /* as much as was asked for is there */
+    return NULL;
+}
+
+/* One that waits for another to grow the scratch does not shrink it. */
+static void test_growers_together(void **state)
+{
+    (void)state;
+    for (int round = 0; round < 200; round++) {
+        struct growth growths[3] = {{.bytes = 1 << 16}, {.bytes = 1 << 12}, {.bytes = 1 << 14}};
+        struct pool *p = pool_create(2);
+        for (int i = 0; i < 3; i++) {
+            growths[i].pool = p;
+            assert_int_equal(pthread_create(&growths[i].thread, NULL, grow_and_use, &growths[i]),
+                             0);
+        }
+        for (int i = 0; i < 3; i++)
+            pthread_join(growths[i].thread, NULL);
+        check_once(p, 40, 1, 1 << 16);
+        pool_destroy(p);
+    }
+}
+
 /* ---- copies ------------------------------------------------------------------------------------ */
 
 static void test_move(void **state)
@@ -173,9 +206,9 @@ static void test_device(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_each_once), cmocka_unit_test(test_many_callers),
-        cmocka_unit_test(test_move),      cmocka_unit_test(test_damaged_image),
-        cmocka_unit_test(test_device),
+        cmocka_unit_test(test_each_once),        cmocka_unit_test(test_many_callers),
+        cmocka_unit_test(test_growers_together), cmocka_unit_test(test_move),
+        cmocka_unit_test(test_damaged_image),    cmocka_unit_test(test_device),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -519,6 +519,10 @@ static void test_refused_bodies(void **state)
         COPY_KERNEL "op long(x: tensor<f32>[N, D]) -> (y: tensor<f32>[N, D]) {\n"
                     "  for i in 0 .. N { for j in 0 .. N { zero(y[i .. i + 1]); } }\n"
                     "}\n"
+                    "op idle(x: tensor<f32>[N, D]) -> (y: tensor<f32>[N, D]) {\n"
+                    "  for i in 0 .. 4000000000000 { }\n"
+                    "  launch twice(x, y);\n"
+                    "}\n"
                     "op divide(x: tensor<f32>[N, D]) -> (y: tensor<f32>[N, D]) {\n"
                     "  let n = D / (N - 3);\n"
                     "  if n > 0 { launch twice(x, y); } else { zero(y); }\n"
@@ -537,7 +541,7 @@ static void test_refused_bodies(void **state)
     assert_refused(&w, "long", &tall, 1, NULL,
                    "long: the body unrolls to more than 65536 statements");
     assert_refused(&w, "divide", &x, 1, NULL, "divide: division by zero");
-    assert_int_equal(fake.error_line, 9);
+    assert_int_equal(fake.error_line, 13);
     assert_refused(&w, "stuck", &x, 1, NULL, "stuck: the step of a loop must be positive");
     assert_refused(&w, "maybe", &x, 1, NULL, "maybe: s is read before anything is written to it");
     assert_refused(&w, "calls", &x, 1, NULL,

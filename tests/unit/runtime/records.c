@@ -226,6 +226,61 @@ static void test_refused(void **state)
     ldsl_records_destroy(records);
 }
 
+/* The whole text of the file. */
+static void assert_file(const char *expected)
+{
+    char text[400];
+    FILE *file = fopen(path, "r");
+    assert_non_null(file);
+    text[fread(text, 1, sizeof text - 1, file)] = '\0';
+    fclose(file);
+    assert_string_equal(text, expected);
+}
+
+/* What a later version of the library wrote is not lost. */
+static void test_other_versions_stay(void **state)
+{
+    static const char later[] = "# LDSL tuning records, version 2: of another kind\nsomething\n";
+    (void)state;
+    ldsl_records *records;
+    snprintf(path, sizeof path, "%s/tuned.records", folder);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fputs(later, file);
+    fclose(file);
+    assert_int_equal(ldsl_records_create(&records), LDSL_OK);
+    put(records, "rows", "R=8192", "aa", "BR=1", 10);
+    assert_int_equal(ldsl_records_save(records, path, &sink), LDSL_UNSUPPORTED);
+    assert_file(later);
+    ldsl_records_destroy(records);
+}
+
+/* A link stays one, and what it means gets the records; what is no file swallows them. */
+static void test_links_and_devices_stay(void **state)
+{
+    (void)state;
+    char link[200];
+    struct stat info;
+    ldsl_records *records;
+    snprintf(path, sizeof path, "%s/tuned.records", folder);
+    snprintf(link, sizeof link, "%s/link", folder);
+    assert_int_equal(symlink(path, link), 0);
+    assert_int_equal(ldsl_records_create(&records), LDSL_OK);
+    put(records, "rows", "R=8192", "aa", "BR=1", 10);
+    assert_int_equal(ldsl_records_save(records, link, &sink), LDSL_OK);
+    assert_int_equal(lstat(link, &info), 0);
+    assert_true(S_ISLNK(info.st_mode));
+    assert_string_equal(read_back(), "rows R=8192 aa BR=1 10.000\n");
+    unlink(link);
+    assert_int_equal(symlink("/dev/null", link), 0);
+    put(records, "rows", "R=1", "aa", "BR=1", 10);
+    assert_int_equal(ldsl_records_save(records, link, &sink), LDSL_OK);
+    assert_int_equal(stat(link, &info), 0);
+    assert_true(S_ISCHR(info.st_mode));
+    unlink(link);
+    ldsl_records_destroy(records);
+}
+
 /* ---- many writers -------------------------------------------------------------------------------- */
 
 enum { WRITERS = 8, ROUNDS = 12 };
@@ -300,6 +355,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_merge_in_any_order, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_put_replaces, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_other_versions_stay, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_links_and_devices_stay, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_writers_at_the_same_time, set_up, tear_down),
         cmocka_unit_test(test_path),
     };
