@@ -6,7 +6,7 @@
 
 enum { FEW_ROWS = 2, MORE_ROWS = 4 };
 
-static const double SAME = 1e-9; /* relative: sums in f64 may be formed in another order */
+static const double same_within = 1e-9; /* relative: sums in f64 may be formed in another order */
 
 /* ---- a dim by its text --------------------------------------------------------------------------- */
 
@@ -154,7 +154,7 @@ static bool is_same(const struct tensor *a, const struct tensor *b)
 {
     for (size_t k = 0; k < a->count; k++) {
         double x = tensor_get(a, k), y = tensor_get(b, k);
-        if (fabs(x - y) > SAME * fmax(fabs(x), fabs(y)))
+        if (fabs(x - y) > same_within * fmax(fabs(x), fabs(y)))
             return false;
     }
     return true;
