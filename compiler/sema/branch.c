@@ -157,6 +157,15 @@ void elab_dead(struct elab *e, const ast_block *block)
         e->call->value = result;
 }
 
+/* What follows an arm that returned is one that this variant does not take. */
+static void elab_dead_rest(struct elab *e, const struct rest *r)
+{
+    ast_block after = *r->block;
+    after.data += r->from;
+    after.count -= r->from;
+    elab_dead(e, &after);
+}
+
 static enum flow elab_static_if(struct elab *e, const struct stmt *st, bool taken)
 {
     const ast_block *arms[] = {&st->branch.body, &st->branch.no};
@@ -167,6 +176,8 @@ static enum flow elab_static_if(struct elab *e, const struct stmt *st, bool take
         else
             elab_dead(e, arms[i]);
     }
+    if (flow == FLOW_RETURN && e->call)
+        elab_dead_rest(e, e->call->rest);
     return flow;
 }
 

@@ -326,6 +326,29 @@ static struct value elab_cond(struct elab *e, const struct expr *x)
     return elab_select(e, x->at, ir, yes, no);
 }
 
+/* ---- types -------------------------------------------------------------------------------------- */
+
+static bool names_type(struct elab *e, const struct expr *x, enum ir_elem *elem)
+{
+    if (x->kind != EXPR_NAME)
+        return false;
+    const struct local *l = find_local(e, x->string);
+    if (l && l->kind == LOCAL_TYPE)
+        *elem = l->elem;
+    return l ? l->kind == LOCAL_TYPE : elem_named(x->string, elem);
+}
+
+/* T == f32, T != W: known in every variant. */
+static bool compare_types(struct elab *e, const struct expr *x, struct value *out)
+{
+    enum ir_elem left, right;
+    if ((x->binary.op != AST_EQ && x->binary.op != AST_NE) ||
+        !names_type(e, x->binary.left, &left) || !names_type(e, x->binary.right, &right))
+        return false;
+    *out = value_const(const_bool((left == right) == (x->binary.op == AST_EQ)));
+    return true;
+}
+
 /* ---- all ------------------------------------------------------------------------------------ */
 
 static struct value elab_kind(struct elab *e, const struct expr *x)
@@ -343,8 +366,11 @@ static struct value elab_kind(struct elab *e, const struct expr *x)
     case EXPR_HAS: return elab_has(e, x);
     case EXPR_UNARY: return elab_unary(e, x);
     case EXPR_BINARY: {
+        struct value types;
         if (x->binary.op == AST_AND || x->binary.op == AST_OR)
             return elab_logic(e, x);
+        if (compare_types(e, x, &types))
+            return types;
         struct value left = elab_expr(e, x->binary.left);
         return elab_binary(e, x->at, x->binary.op, left, elab_expr(e, x->binary.right));
     }
