@@ -209,6 +209,83 @@ static void both_ways_to_the_gradient_agree(void **state)
         assert_true(fabsf(forward[i] - backward[i]) <= 1e-6f * (1 + fabsf(forward[i])));
 }
 
+static float loss_of(const struct bench *bench, float *z, int classes, int64_t target,
+                     double smoothing)
+{
+    float loss;
+    struct op_call call = op_call("cross_entropy_rows");
+    op_tensor(&call, "z", LDSL_F32, z, 2, 1, classes);
+    op_tensor(&call, "target", LDSL_I64, &target, 1, 1);
+    op_number(&call, "label_smoothing", smoothing);
+    op_tensor(&call, "loss", LDSL_F32, &loss, 1, 1);
+    leave_out(&call, (const char *const[]){"weight", "z_loss", "accuracy", "predicted", "top",
+                                           "rest", "dz", NULL});
+    op_run(bench, &call);
+    return loss;
+}
+
+/* A target that cannot be is infinitely bad, not undefined; other classes that cannot be are, unless
+ * smoothing wants some of them. */
+static void masked_classes(void **state)
+{
+    float target[] = {1, -INFINITY, 2}, other[] = {1, 0.5f, -INFINITY};
+    assert_true(loss_of(*state, target, 3, 1, 0) == INFINITY);
+    assert_true(loss_of(*state, target, 3, 1, 0.1) == INFINITY);
+    assert_true(loss_of(*state, other, 3, 2, 0.1) == INFINITY);
+    assert_true(loss_of(*state, other, 3, 1, 0.1) == INFINITY);
+    assert_true(fabs(loss_of(*state, other, 3, 1, 0) - log1p(exp(0.5))) <= 1e-6);
+}
+
+/* Near 2^30 f32 steps by 64: the difference of two neighbours is exact, their exponents are not. */
+static void logits_of_30_bits(void **state)
+{
+    float z[] = {866710016, 866709952, 0};
+    assert_true(loss_of(*state, z, 3, 0, 0) <= 1e-6f);
+    assert_true(fabsf(loss_of(*state, z, 3, 1, 0) - 64) <= 1e-4f);
+}
+
+/* The mean divides by the sum of the weights of the targets, though it is negative. */
+static void weights_of_either_sign(void **state)
+{
+    float z[] = {0, 1, 2, 0, 1, 2}, weight[] = {-2, 1, 1}, loss;
+    int64_t target[] = {0, 2};
+    struct op_call call = op_call("cross_entropy");
+    op_tensor(&call, "z", LDSL_F32, z, 2, 2, 3);
+    op_tensor(&call, "target", LDSL_I64, target, 1, 2);
+    op_tensor(&call, "weight", LDSL_F32, weight, 1, 3);
+    op_tensor(&call, "loss", LDSL_F32, &loss, 0);
+    leave_out(&call,
+              (const char *const[]){"z_loss", "accuracy", "predicted", "top", "rest", "dz", NULL});
+    op_run(*state, &call);
+    double lse = 2 + log(1 + exp(-1) + exp(-2));
+    assert_true(fabs(loss - (-2 * lse + (lse - 2)) / (-2 + 1)) <= 1e-5);
+}
+
+static void options_out_of_range_are_refused(void **state)
+{
+    float z[3] = {0}, loss;
+    int64_t target = 1;
+    static const struct {
+        const char *option;
+        double value;
+        const char *words;
+    } cases[] = {
+        {"softcap",         -1,   "a softcap is positive"  },
+        {"label_smoothing", 1.5,  "label_smoothing lies in"},
+        {"label_smoothing", -0.1, "label_smoothing lies in"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct op_call call = op_call("cross_entropy_rows");
+        op_tensor(&call, "z", LDSL_F32, z, 2, 1, 3);
+        op_tensor(&call, "target", LDSL_I64, &target, 1, 1);
+        op_number(&call, cases[i].option, cases[i].value);
+        op_tensor(&call, "loss", LDSL_F32, &loss, 1, 1);
+        leave_out(&call, (const char *const[]){"weight", "z_loss", "accuracy", "predicted", "top",
+                                               "rest", "dz", NULL});
+        op_refused(*state, &call, cases[i].words);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -219,6 +296,10 @@ int main(void)
         cmocka_unit_test(a_logit_that_is_nan_makes_its_row_nan_and_no_other),
         cmocka_unit_test(the_first_of_equal_classes_is_predicted),
         cmocka_unit_test(both_ways_to_the_gradient_agree),
+        cmocka_unit_test(masked_classes),
+        cmocka_unit_test(logits_of_30_bits),
+        cmocka_unit_test(weights_of_either_sign),
+        cmocka_unit_test(options_out_of_range_are_refused),
     };
     return cmocka_run_group_tests(tests, bench_create, bench_destroy);
 }

@@ -128,6 +128,18 @@ void op_run(const struct bench *bench, const struct op_call *call)
     ldsl_plan_destroy(plan);
 }
 
+void op_refused(const struct bench *bench, const struct op_call *call, const char *words)
+{
+    ldsl_plan *plan = NULL;
+    enum ldsl_status status =
+        ldsl_plan_prepare(&plan, bench->library, call->op, call->arguments, call->count, NULL);
+    ldsl_plan_destroy(plan);
+    if (status == LDSL_OK)
+        fail_msg("%s took what it must refuse", call->op);
+    if (!strstr(ldsl_last_error(), words))
+        fail_msg("%s: %s", call->op, ldsl_last_error());
+}
+
 void fill_uniform(float *values, size_t count, float lo, float hi, uint32_t seed)
 {
     uint32_t x = seed * 2654435761u + 1;

@@ -37,6 +37,8 @@ void op_number(struct op_call *call, const char *name, double value);
 void op_integer(struct op_call *call, const char *name, int64_t value);
 void op_word(struct op_call *call, const char *name, const char *word);
 void op_run(const struct bench *bench, const struct op_call *call);
+/* The call must be refused before it runs, with these words. */
+void op_refused(const struct bench *bench, const struct op_call *call, const char *words);
 
 /* Values from a fixed sequence, in [lo, hi). */
 void fill_uniform(float *values, size_t count, float lo, float hi, uint32_t seed);

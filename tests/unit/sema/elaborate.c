@@ -50,6 +50,33 @@ static void test_presence_and_consts(void **state)
     front_end(&f);
 }
 
+/* A kernel may ask which types it was given; a type is compared with any other. */
+static void test_types_compared(void **state)
+{
+    static const char source[] =
+        "fn f<T: float, W: float>(x: T, w: W, scale: f32) -> f32 {\n"
+        "  if T == W { return f32(x + T(w)); }\n"
+        "  return f32(x) - f32(w) * scale;\n"
+        "}\n"
+        "kernel k<T: float, W: float>(x: tensor<T>[N], w: tensor<W>[N], y: out tensor<T>[N]) {\n"
+        "  grid i in 0 .. N;\n"
+        "  let v = f(x[i], w[i], 2.0);\n"
+        "  y[i] = T(T != bf16 ? v : -v);\n"
+        "}\n";
+    struct front f;
+    (void)state;
+    front_begin(&f, source);
+    const char *same = ir_of(&f, "T=f32, W=f32"), *other = ir_of(&f, "T=bf16, W=f32");
+    assert_has(same, "add");
+    assert_null(strstr(same, "neg"));
+    assert_has(other, "sub");
+    assert_has(other, "neg");
+    sema_check(f.m); /* neither is scale unused where the types are one */
+    diag_flush(&f.s);
+    assert_string_equal(f.messages, "");
+    front_end(&f);
+}
+
 static void test_branches(void **state)
 {
     struct front f;
@@ -324,6 +351,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_facts_reach_the_ir),
         cmocka_unit_test(test_presence_and_consts),
+        cmocka_unit_test(test_types_compared),
         cmocka_unit_test(test_branches),
         cmocka_unit_test(test_loops),
         cmocka_unit_test(test_sweeps),
