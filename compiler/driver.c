@@ -141,7 +141,10 @@ static struct ir_func *elaborate(struct compile *c)
     struct sema_module *m = load_module(c);
     const char *kernel = m ? choose_kernel(c, m) : NULL;
     const char *text = c->options->bindings ? c->options->bindings : "";
-    if (!kernel || !sema_parse_bindings(m, kernel, text, &bindings))
+    const struct facts *facts = &c->machine.facts;
+    struct sema_device device = {facts->cc, facts->shared_bytes, facts->lanes, facts->lanes > 1};
+    if (!kernel ||
+        !sema_parse_bindings(m, kernel, text, c->options->whole ? NULL : &device, &bindings))
         return NULL;
     struct ir_func *f = sema_elaborate(m, kernel, &bindings);
     end_stage(c, "elaborate");

@@ -168,6 +168,7 @@ enum ldsl_status rt_compile_cached(ldsl_artifact **out, struct ldsl_context *ctx
     options.target = ctx->info.target;
     options.kernel = kernel;
     options.bindings = bindings;
+    options.whole = true;
     options.check = ctx->check;
     options.line_info = ctx->line_info;
     options.round_bias = ctx->round_bias;

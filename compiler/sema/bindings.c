@@ -115,11 +115,12 @@ static const char *expected_text(struct sema_module *m, const struct slot *slot)
     return text;
 }
 
-static bool parse_pair(struct sema_module *m, const char *kernel, const slots *all,
+static bool parse_pair(struct sema_module *m, const struct item *k, const slots *all,
                        const char *pair, size_t length, struct binding *out)
 {
     struct session *s = m->s;
     VEC(const char *) names = {0};
+    const char *kernel = k->name.text;
     const char *equals = memchr(pair, '=', length);
     if (!equals)
         return diag_error(s, (struct span){0}, DIAG_BAD_BINDING, "\"%.*s\" is not name=value",
@@ -137,6 +138,12 @@ static bool parse_pair(struct sema_module *m, const char *kernel, const slots *a
         return diag_error(s, (struct span){0}, DIAG_BAD_BINDING,
                           "%s of %s cannot be \"%s\"; it is %s", name, kernel, value,
                           expected_text(m, slot));
+    }
+    if (is_kernel_dim(k, name)) {
+        *out = (struct binding){.name = name};
+        return (parse_number(value, &out->value) && out->value >= 0) ||
+               diag_error(s, (struct span){0}, DIAG_BAD_BINDING,
+                          "dimension %s of %s cannot be \"%s\"", name, kernel, value);
     }
     diag_error(s, (struct span){0}, DIAG_BAD_BINDING, "%s has nothing to bind called %s", kernel,
                name);
@@ -158,17 +165,17 @@ static bool is_slot(const slots *all, const char *name, size_t length)
 }
 
 /* FOR_THIS: the kernel's name is cut off. A name with a dot may be a slot's own: "parts.p". */
-static enum reach find_reach(struct sema_module *m, const char *kernel, const slots *all,
+static enum reach find_reach(struct sema_module *m, const struct item *k, const slots *all,
                              const char **pair, size_t *length)
 {
     const char *equals = memchr(*pair, '=', *length);
     size_t name = equals ? (size_t)(equals - *pair) : *length;
-    const char *dot = memchr(*pair, '.', name), *colon = strrchr(kernel, ':');
+    const char *dot = memchr(*pair, '.', name);
     if (!dot || is_slot(all, *pair, name))
         return FOR_ANY;
     size_t prefix = (size_t)(dot - *pair);
     const char *of = intern(m->s, *pair, prefix);
-    if (strcmp(of, colon ? colon + 1 : kernel) == 0) {
+    if (of == k->name.text) {
         *pair += prefix + 1;
         *length -= prefix + 1;
         return FOR_THIS;
@@ -178,7 +185,7 @@ static enum reach find_reach(struct sema_module *m, const char *kernel, const sl
 }
 
 /* The pairs of one reach, in order. */
-static bool parse_reach(struct sema_module *m, const char *kernel, const slots *all,
+static bool parse_reach(struct sema_module *m, const struct item *k, const slots *all,
                         const char *text, enum reach reach, binding_list *list)
 {
     bool good = true;
@@ -190,9 +197,9 @@ static bool parse_reach(struct sema_module *m, const char *kernel, const slots *
         while (length && pair[length - 1] == ' ')
             length--;
         struct binding b;
-        if (!length || find_reach(m, kernel, all, &pair, &length) != reach)
+        if (!length || find_reach(m, k, all, &pair, &length) != reach)
             continue;
-        if (parse_pair(m, kernel, all, pair, length, &b))
+        if (parse_pair(m, k, all, pair, length, &b))
             vec_push(&m->s->module, list, b);
         else
             good = false;
@@ -202,7 +209,7 @@ static bool parse_reach(struct sema_module *m, const char *kernel, const slots *
 
 /* What is said of this kernel goes before what is said of all: the first of a name counts. */
 bool sema_parse_bindings(struct sema_module *m, const char *kernel, const char *text,
-                         struct bindings *out)
+                         const struct sema_device *device, struct bindings *out)
 {
     slots all = {0};
     binding_list list = {0};
@@ -211,8 +218,8 @@ bool sema_parse_bindings(struct sema_module *m, const char *kernel, const char *
     if (!item)
         return false;
     slots_of(item->module, item->ast, &all);
-    bool good = parse_reach(item->module, kernel, &all, text, FOR_THIS, &list);
-    good &= parse_reach(item->module, kernel, &all, text, FOR_ANY, &list);
+    bool good = parse_reach(item->module, item->ast, &all, text, FOR_THIS, &list);
+    good &= parse_reach(item->module, item->ast, &all, text, FOR_ANY, &list);
     struct bindings given = {list.data, list.count};
-    return complete_bindings(item->module, item->ast, &given, out) && good;
+    return complete_bindings(item->module, item->ast, &given, device, out) && good;
 }

@@ -66,9 +66,11 @@ static bool check_choice(struct sema_item *item, const dimensions *dims, const u
         struct binding b = {dims->data[i].name, dims->data[i].values.data[choice[i]]};
         vec_push(&s->module, &list, b);
     }
-    struct bindings bindings = {list.data, list.count};
+    struct bindings given = {list.data, list.count}, all;
+    struct sema_device any = {0};
     uint32_t errors = s->errors;
-    *some |= elab_kernel(item, &bindings, true) != NULL;
+    if (complete_bindings(item->module, item->ast, &given, &any, &all))
+        *some |= elab_kernel(item, &all, true) != NULL;
     return s->errors == errors;
 }
 
@@ -234,8 +236,8 @@ static void check_tune(struct sema_item *item)
 {
     const struct item *k = item->ast;
     struct session *s = item->module->s;
-    struct header_scope header = {item->module, k, NULL};
-    struct const_scope scope = header_const_scope(&header, true);
+    struct header_scope header = {.m = item->module, .kernel = k};
+    struct const_scope scope = header_const_scope(&header);
     bool always = false;
     for (uint32_t i = 0; i < k->kernel.tune.count; i++)
         check_tune_values(&scope, &k->kernel.tune.data[i]);

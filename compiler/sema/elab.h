@@ -322,7 +322,7 @@ void discard_end(struct elab *e, struct discard *d);
 struct elab *elab_new(struct sema_module *m, const struct sema_item *kernel, const char *name);
 /* The IR of a variant, verified; NULL after reporting. In a check, unused names are reported too, and
  * a variant that a require rules out is no error (NULL). */
-struct ir_func *elab_kernel(struct sema_item *item, const struct bindings *bindings, bool check);
+struct ir_func *elab_kernel(struct sema_item *item, const struct bindings *all, bool check);
 
 /* The bound value of a name, or false. */
 bool find_binding(const struct bindings *b, const char *name, int64_t *value);

@@ -188,7 +188,7 @@ static bool eval_member(const struct const_scope *scope, const struct expr *e,
     const struct expr *base = e->member.base;
     bool alias_known;
     if (base->kind == EXPR_NAME && scope->device && strcmp(base->string, "dev") == 0)
-        return set(out, device_fact(m->s, e->member.member));
+        return set(out, device_fact(m->s, e->member.member, scope->device));
     if (base->kind == EXPR_NAME && sema_is_alias(m, base->string)) {
         struct sema_item *item = sema_find_in(m, base->string, e->member.member.text, &alias_known);
         if (item && item->ast->kind == ITEM_CONST)
@@ -313,22 +313,29 @@ bool const_eval(const struct const_scope *scope, const struct expr *e, struct co
     return eval(scope, e, 0, out);
 }
 
-struct const_value device_fact(struct session *s, struct ast_name name)
+struct const_value device_fact(struct session *s, struct ast_name name,
+                               const struct sema_device *device)
 {
-    static const struct {
+    static const struct sema_device nothing = {0};
+    const struct sema_device *d = device ? device : &nothing;
+    bool known = d->lanes != 0;
+    const struct {
         const char *name;
-        enum ir_elem elem;
+        bool known;
+        struct const_value value;
     } facts[] = {
-        {"sm_count", IR_INDEX},
-        {"smem",     IR_INDEX},
-        {"cc",       IR_INDEX},
-        {"lanes",    IR_INDEX},
-        {"is_gpu",   IR_BOOL },
+        {"sm_count",          false,     const_unknown(IR_INDEX)},
+        {"smem",              known,     const_int(IR_INDEX,      d->smem)},
+        {"cc",                   known,                         const_int(IR_INDEX,                         d->cc)},
+        {"lanes",             known,                      const_int(IR_INDEX,               d->lanes)},
+        {"is_gpu", known,const_bool(d->is_gpu)},
     };
     const char *names[sizeof facts / sizeof *facts];
     for (unsigned i = 0; i < sizeof facts / sizeof *facts; i++) {
         if (strcmp(facts[i].name, name.text) == 0)
-            return const_unknown(facts[i].elem);
+            return facts[i].known
+                       ? facts[i].value
+                       : const_unknown(const_is_truth(facts[i].value) ? IR_BOOL : IR_INDEX);
         names[i] = facts[i].name;
     }
     diag_error(s, name.at, DIAG_UNKNOWN_MEMBER, "a device has no fact called %s", name.text);

@@ -237,7 +237,7 @@ static struct host_value device_fact_value(struct unit *u, const struct expr *e)
         LDSL_DEVICE_FACT_LIST(X)
 #undef X
     };
-    struct const_value fact = device_fact(u->s, e->member.member);
+    struct const_value fact = device_fact(u->s, e->member.member, NULL);
     for (uint32_t i = 0; i < LDSL_DEVICE_FACT_COUNT && fact.kind == CONST_UNKNOWN; i++) {
         if (strcmp(facts[i], e->member.member.text))
             continue;

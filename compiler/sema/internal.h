@@ -76,8 +76,10 @@ bool const_call(struct session *s, struct span at, const char *name, const struc
 int64_t fit_cover(int64_t extent); /* smallest cover >= extent; 0: wider than any */
 int64_t fit_rung(uint32_t i);      /* the i-th cover, 0 past the last */
 
-/* dev.sm_count and its like: an unknown of the right type; reports names that are none. */
-struct const_value device_fact(struct session *s, struct ast_name name);
+/* dev.sm_count and its like: what the device has, or an unknown of the right type; reports names that
+ * are none. device: NULL where nothing is known. */
+struct const_value device_fact(struct session *s, struct ast_name name,
+                               const struct sema_device *device);
 
 /* Where a compile-time expression stands: its module, and what else has a value there. `name`
  * returns false when the name is not its own (then module constants are tried); it may set a
@@ -87,7 +89,7 @@ struct const_scope {
     bool (*name)(void *user, struct ast_name name, struct const_value *out);
     bool (*has)(void *user, struct ast_name name, struct const_value *out); /* has w; NULL: no */
     void *user;
-    bool device; /* dev.x may be asked for, and is CONST_UNKNOWN */
+    const struct sema_device *device; /* whose dev.x may be asked for; NULL: none's */
 };
 
 /* The value of an expression; false and a poison after reporting, for example because it is not

@@ -503,15 +503,12 @@ static void elab_body(struct elab *e, const struct item *k)
         check_written(e);
 }
 
-struct ir_func *elab_kernel(struct sema_item *item, const struct bindings *bindings, bool check)
+struct ir_func *elab_kernel(struct sema_item *item, const struct bindings *all, bool check)
 {
     struct session *s = item->module->s;
-    struct bindings all;
     uint32_t errors = s->errors;
-    if (!complete_bindings(item->module, item->ast, bindings, &all))
-        return NULL;
     struct elab *e = elab_new(item->module, item, item->ast->name.text);
-    e->bindings = &all;
+    e->bindings = all;
     e->warn = check;
     e->f->at = item->ast->name.at;
     uint32_t outer = scope_begin(e);

@@ -43,14 +43,25 @@ struct bindings {
     uint32_t count;
 };
 
-/* Parses "T=bf16,W=f32,casting=llama,w?=1,specialize.0=1,BR=4" against the kernel's declarations.
- * Values left out take: generics and consts: their first choice; "w?" 1; "specialize.N" 0; tune
- * values: the first default without a where (or the last default); meta: its expression, where
- * fit(run-time dim) takes the smallest cover of 1024 unless bound. Reports what is wrong. */
-bool sema_parse_bindings(struct sema_module *m, const char *kernel, const char *text,
-                         struct bindings *out);
+/* The facts of a device that clauses ask for as dev.cc and so on; lanes == 0: none is known. */
+struct sema_device {
+    int64_t cc, smem, lanes;
+    bool is_gpu;
+};
 
-/* The tile IR of one kernel variant, verified; NULL after reporting errors. */
+/* Parses "T=bf16,W=f32,casting=llama,w?=1,specialize.0=1,BR=4" against the kernel's declarations.
+ * A dim too may be given a number, "D=4096": not as part of the variant, but to choose what is left
+ * out as a launch with such tensors would.
+ *
+ * Values left out take: generics and consts: their first choice; "w?" 1; "specialize.N" 1 if the dims
+ * given make its conditions true, alignment aside, else 0; tune and schedule values: what the first
+ * default says that surely holds on the device; meta: its expression, where fit(run-time dim)
+ * takes the smallest cover of 1024 unless bound. Without a device the text is a whole variant, and
+ * no default adds anything. Reports what is wrong. */
+bool sema_parse_bindings(struct sema_module *m, const char *kernel, const char *text,
+                         const struct sema_device *device, struct bindings *out);
+
+/* The tile IR of one kernel variant, all bound, verified; NULL after reporting errors. */
 struct ir_func *sema_elaborate(struct sema_module *m, const char *kernel,
                                const struct bindings *bindings);
 

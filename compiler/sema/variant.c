@@ -144,9 +144,10 @@ void slots_of(struct sema_module *m, const struct item *k, slots *out)
                                     .name = arena_printf(a, "%s?", k->params.data[i].name.text)}));
     tensor_slots(m, k, SLOT_SAME, "same", out);
     for (uint32_t i = 0; i < k->kernel.specialize.count; i++)
-        vec_push(
-            a, out,
-            ((struct slot){.kind = SLOT_SPECIALIZE, .name = arena_printf(a, "specialize.%u", i)}));
+        vec_push(a, out,
+                 ((struct slot){.kind = SLOT_SPECIALIZE,
+                                .name = arena_printf(a, "specialize.%u", i),
+                                .group = &k->kernel.specialize.data[i]}));
     for (uint32_t i = 0; i < k->kernel.meta.count; i++)
         vec_push(a, out,
                  ((struct slot){.kind = SLOT_META,
@@ -175,7 +176,7 @@ static bool names_dim(const struct expr *x, const char *name)
     }
 }
 
-static bool is_dim(const struct item *k, const char *name)
+bool is_kernel_dim(const struct item *k, const char *name)
 {
     for (uint32_t i = 0; i < k->params.count; i++) {
         const struct type_expr *t = k->params.data[i].type;
@@ -240,17 +241,21 @@ static bool header_name(void *user, struct ast_name name, struct const_value *ou
             *out = known ? const_int(IR_INDEX, value) : const_unknown(IR_INDEX);
             return true;
         }
-    if (!is_dim(k, name.text))
+    if (!is_kernel_dim(k, name.text))
         return false;
-    *out = const_unknown(IR_INDEX);
+    *out = find_binding(h->given, name.text, &value) ? const_int(IR_INDEX, value)
+                                                     : const_unknown(IR_INDEX);
     return true;
 }
 
-/* Only a launch knows. */
+/* Known of a variant, not of the kernel. */
 static bool header_has(void *user, struct ast_name name, struct const_value *out)
 {
     struct header_scope *h = user;
-    *out = const_unknown(IR_BOOL);
+    int64_t present;
+    const char *binding = arena_printf(&h->m->s->scratch, "%s?", name.text);
+    *out = find_binding(h->bindings, binding, &present) ? const_bool(present != 0)
+                                                        : const_unknown(IR_BOOL);
     for (uint32_t i = 0; i < h->kernel->params.count; i++)
         if (h->kernel->params.data[i].name.text == name.text &&
             h->kernel->params.data[i].type->optional)
@@ -259,13 +264,11 @@ static bool header_has(void *user, struct ast_name name, struct const_value *out
     return diag_error(h->m->s, name.at, DIAG_NOT_OPTIONAL, "%s is not optional", name.text);
 }
 
-struct const_scope header_const_scope(struct header_scope *h, bool device)
+struct const_scope header_const_scope(struct header_scope *h)
 {
-    return (struct const_scope){.m = h->m,
-                                .name = header_name,
-                                .has = device ? header_has : NULL,
-                                .user = h,
-                                .device = device};
+    static const struct sema_device nothing = {0};
+    return (struct const_scope){
+        .m = h->m, .name = header_name, .has = header_has, .user = h, .device = &nothing};
 }
 
 /* ---- tuned values --------------------------------------------------------------------------- */
@@ -343,28 +346,41 @@ bool tune_has(const struct const_scope *scope, const struct ast_tune *t, int64_t
     return false;
 }
 
-static const struct ast_default *plain_default(const struct item *k)
+/* Whether the condition is known to hold. */
+static bool surely(const struct const_scope *scope, const struct expr *condition)
 {
-    for (uint32_t i = 0; i < k->kernel.defaults.count; i++)
-        if (!k->kernel.defaults.data[i].where)
-            return &k->kernel.defaults.data[i];
+    struct const_value v;
+    scope->m->s->muted++; /* the check of the file reports */
+    bool known = const_eval(scope, condition, &v) && v.kind == CONST_BOOL;
+    scope->m->s->muted--;
+    return known && v.i;
+}
+
+/* The first default that surely holds, or the last one; NULL: there is none. */
+static const struct ast_default *choose_default(const struct const_scope *scope,
+                                                const struct item *k)
+{
+    for (uint32_t i = 0; i < k->kernel.defaults.count; i++) {
+        const struct ast_default *d = &k->kernel.defaults.data[i];
+        if (!d->where || surely(scope, d->where))
+            return d;
+    }
     return k->kernel.defaults.count ? &vec_last(&k->kernel.defaults) : NULL;
 }
 
 /* What the default says of a name, or NULL. */
-static const struct expr *default_setting(const struct item *k, const char *name)
+static const struct expr *default_setting(const struct ast_default *d, const char *name)
 {
-    const struct ast_default *d = plain_default(k);
     for (uint32_t i = 0; d && i < d->settings.count; i++)
         if (strcmp(d->settings.data[i].name.text, name) == 0)
             return d->settings.data[i].value;
     return NULL;
 }
 
-static bool tune_default(const struct const_scope *scope, const struct item *k,
+static bool tune_default(const struct const_scope *scope, const struct ast_default *d,
                          const struct ast_tune *t, int64_t *out)
 {
-    const struct expr *value = default_setting(k, t->name.text);
+    const struct expr *value = default_setting(d, t->name.text);
     if (value)
         return tune_value(scope, t, value, out);
     return t->values.count && tune_value(scope, t, t->values.data[0].lo, out);
@@ -465,18 +481,32 @@ struct const_value const_of_binding(struct sema_module *m, const struct ast_para
 
 /* ---- defaults ------------------------------------------------------------------------------- */
 
-/* The value of meta: a constant, or for fit of a run-time dim the cover of 1024. */
+/* The cover that a launch with the dims given would take; of 1024 if they do not tell. */
+static int64_t cover_of(const struct const_scope *scope, const struct expr *extent)
+{
+    struct const_value v;
+    scope->m->s->muted++; /* it may use values of the body: not ours to judge */
+    bool known = const_eval(scope, extent, &v) && v.kind == CONST_INT;
+    scope->m->s->muted--;
+    return fit_cover(known && v.i >= 1 && v.i <= FIT_MAX ? v.i : 1024);
+}
+
+/* The value of meta: a constant, or for fit of a run-time dim its cover. */
 static bool meta_default(const struct const_scope *scope, const struct ast_meta *meta, int64_t *out)
 {
     struct session *s = scope->m->s;
+    struct header_scope header = *(struct header_scope *)scope->user;
+    struct const_scope compiled = *scope;
     struct const_value v;
-    if (!const_eval(scope, meta->value, &v))
+    header.given = NULL;
+    compiled.user = &header;
+    if (!const_eval(&compiled, meta->value, &v))
         return false;
     *out = v.i;
     if (v.kind == CONST_INT || v.kind == CONST_BOOL)
         return true;
     if (v.kind == CONST_UNKNOWN && is_fit(meta->value)) {
-        *out = fit_cover(1024);
+        *out = cover_of(scope, meta->value->call.args.data[0].value);
         return true;
     }
     if (v.kind == CONST_UNKNOWN)
@@ -486,17 +516,32 @@ static bool meta_default(const struct const_scope *scope, const struct ast_meta 
                       "a meta value is an integer or a bool, not %s", const_kind_text(s, v));
 }
 
-static bool fit_default(const struct const_scope *scope, const struct expr *arg, int64_t *out)
+static bool is_alignment(const struct expr *x)
 {
-    struct const_value v;
-    scope->m->s->muted++; /* the argument may use values of the body: not ours to judge */
-    bool known = const_eval(scope, arg, &v) && v.kind == CONST_INT;
-    scope->m->s->muted--;
-    *out = known ? v.i : fit_cover(1024);
-    return true;
+    return x->kind == EXPR_CALL && x->call.callee->kind == EXPR_NAME &&
+           strcmp(x->call.callee->string, "align") == 0;
 }
 
-static bool slot_default(const struct const_scope *scope, const struct item *k,
+/* Whether a launch with the dims given would take the group, of which it takes one: tensors are
+ * aligned more often than not. */
+static bool group_holds(const struct const_scope *scope, const struct ast_group *g)
+{
+    const struct bindings *sofar = ((struct header_scope *)scope->user)->bindings;
+    bool asked = false;
+    for (uint32_t i = 0; i < sofar->count; i++)
+        if (sofar->list[i].value && strncmp(sofar->list[i].name, "specialize.", 11) == 0)
+            return false;
+    for (uint32_t i = 0; i < g->conditions.count; i++) {
+        if (is_alignment(g->conditions.data[i]))
+            continue;
+        if (!surely(scope, g->conditions.data[i]))
+            return false;
+        asked = true;
+    }
+    return asked;
+}
+
+static bool slot_default(const struct const_scope *scope, const struct ast_default *d,
                          const struct slot *slot, int64_t *out)
 {
     const_values choices = {0};
@@ -513,12 +558,12 @@ static bool slot_default(const struct const_scope *scope, const struct item *k,
         *out = binding_of_const(choices.data[0]);
         return true;
     case SLOT_PRESENT: *out = 1; return true;
-    case SLOT_SPECIALIZE: *out = 0; return true;
+    case SLOT_SPECIALIZE: *out = group_holds(scope, slot->group); return true;
     case SLOT_META: return meta_default(scope, slot->meta, out);
-    case SLOT_FIT: return fit_default(scope, slot->fit, out);
-    case SLOT_TUNE: return tune_default(scope, k, slot->tune, out);
+    case SLOT_FIT: *out = cover_of(scope, slot->fit); return true;
+    case SLOT_TUNE: return tune_default(scope, d, slot->tune, out);
     case SLOT_SCHEDULE:
-        return schedule_value(scope, slot->word, default_setting(k, slot->name), out);
+        return schedule_value(scope, slot->word, default_setting(d, slot->name), out);
     case SLOT_SAME:
     case SLOT_READY:
     case SLOT_PARTS: return true;
@@ -563,11 +608,12 @@ static bool is_legal(const struct const_scope *scope, const struct slot *slot, i
 }
 
 static bool bind_slot(const struct const_scope *scope, const struct item *k,
-                      const struct slot *slot, const struct bindings *given, struct binding *out)
+                      const struct ast_default *d, const struct slot *slot,
+                      const struct bindings *given, struct binding *out)
 {
     *out = (struct binding){.name = slot->name};
     if (!find_binding(given, slot->name, &out->value))
-        return slot_default(scope, k, slot, &out->value);
+        return slot_default(scope, d, slot, &out->value);
     if (is_legal(scope, slot, out->value))
         return true;
     return diag_error(scope->m->s, k->name.at, DIAG_BAD_BINDING, "%s of %s cannot be %lld",
@@ -575,29 +621,41 @@ static bool bind_slot(const struct const_scope *scope, const struct item *k,
 }
 
 /* Slots that stay out of the bindings unless somebody sets them. */
-static bool is_silent(const struct item *k, const struct slot *slot)
+static bool is_silent(const struct ast_default *d, const struct slot *slot)
 {
     return slot->kind == SLOT_PARTS || slot->kind == SLOT_SAME || slot->kind == SLOT_READY ||
-           (slot->kind == SLOT_SCHEDULE && !default_setting(k, slot->name));
+           (slot->kind == SLOT_SCHEDULE && !default_setting(d, slot->name));
+}
+
+static bool takes_default(const struct slot *slot)
+{
+    return slot->kind == SLOT_TUNE || slot->kind == SLOT_SCHEDULE;
 }
 
 bool complete_bindings(struct sema_module *m, const struct item *k, const struct bindings *given,
-                       struct bindings *out)
+                       const struct sema_device *device, struct bindings *out)
 {
     slots all = {0};
     VEC(struct binding) list = {0};
-    bool good = true;
+    const struct ast_default *d = NULL;
+    bool good = true, chosen = !device;
     slots_of(m, k, &all);
     for (uint32_t i = 0; i < all.count; i++) {
         const struct slot *slot = &all.data[i];
         struct binding b;
         int64_t asked;
         struct bindings sofar = {list.data, list.count};
-        struct header_scope header = {m, k, &sofar};
-        struct const_scope scope = header_const_scope(&header, true);
-        if (is_silent(k, slot) && !find_binding(given, slot->name, &asked))
+        struct header_scope header = {m, k, &sofar, given};
+        struct const_scope scope = header_const_scope(&header);
+        if (device)
+            scope.device = device;
+        if (!chosen && takes_default(slot)) {
+            d = choose_default(&scope, k);
+            chosen = true;
+        }
+        if (is_silent(d, slot) && !find_binding(given, slot->name, &asked))
             continue;
-        good &= bind_slot(&scope, k, slot, given, &b);
+        good &= bind_slot(&scope, k, d, slot, given, &b);
         vec_push(&m->s->module, &list, b);
     }
     *out = (struct bindings){list.data, list.count};

@@ -28,6 +28,7 @@ struct slot {
         const struct ast_param *param;
         const struct ast_meta *meta;
         const struct ast_tune *tune;
+        const struct ast_group *group;
         const struct expr *fit; /* the argument */
         const struct schedule_word *word;
     };
@@ -59,17 +60,21 @@ bool schedule_value(const struct const_scope *scope, const struct schedule_word 
 bool is_schedule_name(const char *name);
 
 /* A scope for compile-time expressions of the kernel's header: const parameters, meta and tune
- * values by the bindings given so far; dims and scalars are unknown. */
+ * values by the bindings so far, dims by those given; scalars are unknown. */
 struct header_scope {
     struct sema_module *m;
     const struct item *kernel;
-    const struct bindings *bindings;
+    const struct bindings *bindings, *given;
 };
-struct const_scope header_const_scope(struct header_scope *h, bool device);
+struct const_scope header_const_scope(struct header_scope *h);
 
-/* Fills in what `given` leaves out. False after reporting. */
+/* Fills in what `given` leaves out, as sema_parse_bindings says. False after reporting. */
 bool complete_bindings(struct sema_module *m, const struct item *kernel,
-                       const struct bindings *given, struct bindings *out);
+                       const struct bindings *given, const struct sema_device *device,
+                       struct bindings *out);
+
+/* True for a dim of the kernel's tensors. */
+bool is_kernel_dim(const struct item *kernel, const char *name);
 
 /* The element type of a const parameter that is no enum. */
 bool const_param_elem(const struct ast_param *p, enum ir_elem *elem);

@@ -14,6 +14,7 @@ struct facts {
     bool has_bf16_math;    /* bf16 arithmetic in hardware */
 
     /* GPUs only; 0 on a CPU. */
+    uint32_t cc;               /* compute capability: 90 is 9.0 */
     uint32_t block_threads;    /* most threads of a block */
     uint32_t block_registers;  /* registers that the blocks of a multiprocessor share */
     uint32_t resident;         /* most threads that a multiprocessor holds */

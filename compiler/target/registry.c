@@ -22,8 +22,8 @@ static bool unknown_family(struct session *s, const char *name, size_t length)
     const char *near = nearest_name(family, names, count);
     diag_error(s, (struct span){0}, DIAG_TARGET, "this compiler has no target %s", family);
     if (near)
-        diag_help(s, "did you mean %s?", near);
-    return false;
+        return diag_help(s, "did you mean %s?", near);
+    return diag_help(s, "targets are cpu, simt, and NVIDIA GPUs by processor, as in nvptx:sm_90a");
 }
 
 bool target_open(struct session *s, const char *name, struct target_machine *out)

@@ -36,9 +36,12 @@ typedef struct ldsl_options {
     enum ldsl_emit emit;
     const char *target;     /* "cpu:native" */
     const char *kernel;     /* NULL: the only kernel of the file */
-    const char *bindings;   /* "T=bf16,BR=4"; NULL: all defaults */
+    /* "T=bf16,BR=4"; NULL: all defaults. A number for a dim, "D=4096", chooses what is left out as a
+     * launch with such tensors would. */
+    const char *bindings;
     const char *passes;     /* run these passes instead of the pipeline; NULL: the pipeline */
     const char *stop_after; /* LDSL_EMIT_IR: stop after this pass; "elaborate": before the first */
+    bool whole;             /* the bindings are all of a variant: defaults add nothing */
     bool from_ir;           /* the text is tile IR */
     bool check;             /* instrument: bounds, unwritten reads, double writes */
     bool line_info;

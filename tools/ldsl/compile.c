@@ -428,14 +428,16 @@ const struct command command_compile = {
     .example = "# check a file\n"
                "ldsl compile my.ldsl\n"
                "# the assembly of one variant\n"
-               "ldsl compile rms_norm --with T=bf16,BR=4 --emit asm\n"
+               "ldsl compile rms_norm --kernel rms_norm_rows --with T=bf16,BR=4 --emit asm\n"
+               "# the code that a GPU runs for rows of 4096\n"
+               "ldsl compile rms_norm --kernel rms_norm_rows --with T=bf16,D=4096 --target nvptx:sm_90a\n"
                "# one pass on tile IR\n"
                "ldsl compile --from=ir --passes=canon f.tir\n"
                "# how a GPU holds its tiles: in words, and as a drawing\n"
-               "ldsl compile rms_norm --emit layout\n"
-               "ldsl compile rms_norm --emit layout -o rms_norm.svg\n"
+               "ldsl compile rms_norm --kernel rms_norm_rows --emit layout\n"
+               "ldsl compile rms_norm --kernel rms_norm_rows --emit svg -o rms_norm.svg\n"
                "# where the time goes\n"
-               "ldsl compile rms_norm --time -o rms_norm.ldsla\n",
+               "ldsl compile rms_norm --kernel rms_norm_rows --time -o rms_norm.ldsla\n",
     .options = options,
     .parse = parse,
     .options_bytes = sizeof(struct options),

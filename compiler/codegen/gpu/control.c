@@ -348,10 +348,14 @@ static void emit_reduce(struct gen *g, struct ir_node *n)
     gpu_reduce(g, siblings, count);
 }
 
+/* What follows goes on with any values, and may find more to report. */
 static void unsupported(struct gen *g, struct ir_node *n)
 {
+    struct ir_value *v = n->results[0];
     diag_error(g->s, n->at, DIAG_TARGET, "%s is not supported on %s yet", ir_op_info(n->op)->name,
                g->target->target->name);
+    for (uint32_t i = 0; i < gpu_value(g, v)->view.count; i++)
+        gpu_set(g, v, i, LLVMGetUndef(gen_type(g, v->type.elem)));
 }
 
 /* An op that uses up registers of what acted (a sum's new value, of the sum and a reduction's result)

@@ -6,6 +6,7 @@
 
 #include <llvm-c/Target.h>
 #include <pthread.h>
+#include <stdlib.h>
 
 /* ptx: the oldest version of the language that has all we use, so that old drivers take it. */
 /* clang-format off */
@@ -42,18 +43,14 @@ static const struct processor *find_processor(const char *name)
 
 static bool unknown_processor(struct session *s, const char *name)
 {
-    const char *names[PROCESSOR_COUNT];
-    for (size_t i = 0; i < PROCESSOR_COUNT; i++)
-        names[i] = processors[i].name;
-    const char *near = nearest_name(name, names, PROCESSOR_COUNT);
     if (strcmp(name, "native") == 0) {
         diag_error(s, (struct span){0}, DIAG_TARGET, "which NVIDIA GPU is not said");
         return diag_help(s, "name the processor, as in nvptx:sm_90a");
     }
     diag_error(s, (struct span){0}, DIAG_TARGET, "there is no processor nvptx:%s", name);
-    return near ? diag_help(s, "did you mean nvptx:%s?", near)
-                : diag_help(s, "there are sm_80, sm_86, sm_89, sm_90 and sm_90a; newer GPUs run "
-                               "the code of sm_90");
+    return diag_help(s,
+                     "there are sm_80, sm_86, sm_89, sm_90 and sm_90a; newer GPUs run the code of "
+                     "sm_90");
 }
 
 static struct facts facts_of(const struct processor *p)
@@ -67,6 +64,7 @@ static struct facts facts_of(const struct processor *p)
                           .has_bf16_math = hopper,
                           .block_threads = 1024,
                           .block_registers = 65536,
+                          .cc = (uint32_t)strtoul(p->name + 3, NULL, 10),
                           .resident = p->resident,
                           .cluster = p->cluster,
                           .has_async_copy = true,

@@ -20,11 +20,12 @@ static const char header[] =
     "  y[r, c] = x[r, c];\n"
     "}\n";
 
-static const char *text_of(struct front *f, const char *kernel, const char *text)
+static const char *text_for(struct front *f, const char *kernel, const char *text,
+                            const struct sema_device *device)
 {
     struct bindings b;
     const char *out = "";
-    if (!sema_parse_bindings(f->m, kernel, text, &b)) {
+    if (!sema_parse_bindings(f->m, kernel, text, device, &b)) {
         diag_flush(&f->s);
         return NULL;
     }
@@ -32,6 +33,11 @@ static const char *text_of(struct front *f, const char *kernel, const char *text
         out = arena_printf(&f->s.module, "%s%s=%lld ", out, b.list[i].name,
                            (long long)b.list[i].value);
     return out;
+}
+
+static const char *text_of(struct front *f, const char *kernel, const char *text)
+{
+    return text_for(f, kernel, text, &(struct sema_device){0});
 }
 
 static void test_defaults(void **state)
@@ -42,6 +48,60 @@ static void test_defaults(void **state)
     assert_string_equal(text_of(&f, "k", ""),
                         "T=9 W=1 mode=0 deep=0 n=2 s=4602678819172646912 w?=1 specialize.0=0 "
                         "specialize.1=0 BD=1024 twice=4 fit.c=1024 BR=1 persistent=0 raster=1 ");
+    front_end(&f);
+}
+
+static const struct sema_device gpu = {.cc = 90, .smem = 232448, .lanes = 32, .is_gpu = true};
+static const struct sema_device cpu = {.lanes = 1};
+
+/* The first default that surely holds; without a device, none. */
+static void test_devices(void **state)
+{
+    struct front f;
+    (void)state;
+    front_begin(&f, header);
+    assert_has(text_for(&f, "k", "", &gpu), "BR=2 persistent=1 raster=0 ");
+    assert_has(text_for(&f, "k", "BR=1", &gpu), "BR=1 persistent=1 raster=0 ");
+    assert_has(text_for(&f, "k", "", &cpu), "BR=1 persistent=0 raster=1 ");
+    assert_has(text_for(&f, "k", "BR=2", NULL), "BR=2 persistent=0 raster=0 ");
+    front_end(&f);
+    front_begin(&f,
+                "kernel k<T: float>(x: tensor<T>[R, D], w: tensor<T>[D]?, y: out tensor<T>[R, D])\n"
+                "  meta BD = fit(D);\n"
+                "  tune {\n"
+                "    BR in {1, 2, 4, 8};\n"
+                "    default { BR = 8, stages = 2 } where dev.cc >= 100 || BD > 4096;\n"
+                "    default { BR = 4, hold = 64 } where D % 64 == 0 && has w;\n"
+                "    default { BR = 2 } where T == bf16;\n"
+                "    default { BR = 1, evict_last = 1 };\n"
+                "  }\n"
+                "{ grid axis r in 0 .. R tile BR; axis c in 0 .. D tile BD;\n"
+                "  y[r, c] = has w ? x[r, c] : T(0); }\n");
+    assert_string_equal(text_for(&f, "k", "", &gpu), "T=9 w?=1 BD=1024 BR=1 evict_last=1 ");
+    assert_string_equal(text_for(&f, "k", "T=bf16", &gpu), "T=10 w?=1 BD=1024 BR=2 ");
+    assert_string_equal(text_for(&f, "k", "BD=5120", &gpu), "T=9 w?=1 BD=5120 BR=8 stages=2 ");
+    assert_string_equal(text_for(&f, "k", "D=4100", &gpu), "T=9 w?=1 BD=5120 BR=8 stages=2 ");
+    assert_string_equal(text_for(&f, "k", "D=128", &gpu), "T=9 w?=1 BD=128 BR=4 hold=64 ");
+    assert_string_equal(text_for(&f, "k", "D=128,w?=0", &gpu),
+                        "T=9 w?=0 BD=128 BR=1 evict_last=1 ");
+    assert_string_equal(text_for(&f, "k", "BR=4", NULL), "T=9 w?=1 BD=1024 BR=4 ");
+    front_end(&f);
+}
+
+/* What a launch with such tensors would take; the dims are no part of the variant. */
+static void test_dims(void **state)
+{
+    struct front f;
+    (void)state;
+    front_begin(&f, header);
+    assert_has(text_of(&f, "k", "D=64"),
+               "w?=1 specialize.0=1 specialize.1=0 BD=64 twice=4 fit.c=64 BR");
+    assert_has(text_of(&f, "k", "D=65,R=1"),
+               "specialize.0=0 specialize.1=1 BD=80 twice=4 fit.c=80 ");
+    assert_has(text_of(&f, "k", "D=64,R=1"), "specialize.0=1 specialize.1=0 ");
+    assert_has(text_of(&f, "k", "D=64,specialize.0=0"), "specialize.0=0 specialize.1=0 BD=64 ");
+    assert_null(text_of(&f, "k", "D=wide"));
+    assert_has(f.messages, "dimension D of k cannot be \"wide\"");
     front_end(&f);
 }
 
@@ -136,6 +196,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_schedule), cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_devices),  cmocka_unit_test(test_dims),
         cmocka_unit_test(test_given),    cmocka_unit_test(test_of_a_kernel),
         cmocka_unit_test(test_wrong),
     };
