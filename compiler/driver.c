@@ -32,8 +32,9 @@ struct compile {
     const ldsl_options *options;
     enum ldsl_status (*run)(struct compile *c);
     struct target_machine machine;
-    uint32_t file; /* the source's number in the session */
-    double since;  /* when the stage began */
+    uint32_t file;       /* the source's number in the session */
+    const char *variant; /* the bindings of what is compiled; NULL: of tile IR */
+    double since;        /* when the stage began */
     ldsl_artifact *artifact;
     char *text;
     char *key;
@@ -146,6 +147,7 @@ static struct ir_func *elaborate(struct compile *c)
     if (!kernel ||
         !sema_parse_bindings(m, kernel, text, c->options->whole ? NULL : &device, &bindings))
         return NULL;
+    c->variant = c->options->whole ? text : sema_print_bindings(m, kernel, &bindings);
     struct ir_func *f = sema_elaborate(m, kernel, &bindings);
     end_stage(c, "elaborate");
     return f;
@@ -261,7 +263,7 @@ static enum ldsl_status keep_kernel(struct compile *c, const struct ir_func *f,
         .info = {.name = f->name,
                  .entry = result->entry,
                  .target = target_text(c),
-                 .variant = c->options->bindings ? c->options->bindings : "",
+                 .variant = c->variant ? c->variant : "",
                  .slot_count = list.slots.count,
                  .block_threads = result->threads,
                  .cluster = result->cluster,
@@ -318,6 +320,9 @@ static enum ldsl_status emit_code(struct compile *c, const struct codegen_option
     struct ir_func *f = front(c);
     if (!f)
         return LDSL_SOURCE;
+    if (c->variant)
+        diag_remark(&c->s, f->at, "%s with %s", f->name,
+                    *c->variant ? c->variant : "nothing to choose");
     if (!run_passes(c, f))
         return LDSL_ARGUMENT;
     if (c->options->emit == LDSL_EMIT_IR)

@@ -1,5 +1,6 @@
 /* Variants by text: "T=bf16,casting=llama,w?=1,BR=4" against a kernel's declarations. */
 #include "sema/variant.h"
+#include "sema/elab.h"
 
 #include <stdlib.h>
 
@@ -222,4 +223,40 @@ bool sema_parse_bindings(struct sema_module *m, const char *kernel, const char *
     good &= parse_reach(item->module, item->ast, &all, text, FOR_ANY, &list);
     struct bindings given = {list.data, list.count};
     return complete_bindings(item->module, item->ast, &given, device, out) && good;
+}
+
+/* ---- as text ---------------------------------------------------------------------------------- */
+
+static const char *binding_text(struct sema_module *m, const struct slot *slot, int64_t value)
+{
+    struct session *s = m->s;
+    const struct item *of = slot->kind == SLOT_CONST ? enum_of_type(m, slot->param->type) : NULL;
+    if (slot->kind == SLOT_GENERIC)
+        return ir_elem_name((enum ir_elem)value);
+    if (of)
+        return of->members.data[value].text;
+    if (slot->kind == SLOT_CONST)
+        return const_text(s, const_of_binding(m, slot->param, value));
+    if (slot->kind == SLOT_TUNE && tune_kind(m, slot->tune) == TUNE_WORD)
+        return slot->tune->values.data[value].lo->string;
+    return arena_printf(&s->module, "%lld", (long long)value);
+}
+
+const char *sema_print_bindings(struct sema_module *m, const char *kernel,
+                                const struct bindings *bindings)
+{
+    struct sema_item *item = find_kernel(m, kernel);
+    slots all = {0};
+    const char *text = "";
+    if (!item)
+        return text;
+    slots_of(item->module, item->ast, &all);
+    for (uint32_t i = 0; i < all.count; i++) {
+        int64_t value;
+        const struct slot *slot = &all.data[i];
+        if (find_binding(bindings, slot->name, &value))
+            text = arena_printf(&m->s->module, "%s%s%s=%s", text, *text ? "," : "", slot->name,
+                                binding_text(item->module, slot, value));
+    }
+    return text;
 }

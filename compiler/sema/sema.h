@@ -61,6 +61,10 @@ struct sema_device {
 bool sema_parse_bindings(struct sema_module *m, const char *kernel, const char *text,
                          const struct sema_device *device, struct bindings *out);
 
+/* The text that gives these bindings again, in the module arena. */
+const char *sema_print_bindings(struct sema_module *m, const char *kernel,
+                                const struct bindings *bindings);
+
 /* The tile IR of one kernel variant, all bound, verified; NULL after reporting errors. */
 struct ir_func *sema_elaborate(struct sema_module *m, const char *kernel,
                                const struct bindings *bindings);

@@ -100,6 +100,7 @@ static bool is_current(const ldsl_cache_entry *entry, const char *text, size_t l
         ldsl_options compile_options = LDSL_OPTIONS_INIT;
         compile_options.kernel = entry->kernel;
         compile_options.bindings = entry->variant;
+        compile_options.whole = true;
         compile_options.check = check;
         char key[33];
         if (ldsl_compile_key(key, &source, &compile_options, &silent) == LDSL_OK &&

@@ -31,7 +31,7 @@ static const struct argp_option options[] = {
     {"kernel", 'k', "NAME", 0, "The kernel to compile; needed if the file has several", 1},
     {"with", 'w', "NAME=VALUE,...", 0,
      "Bind types, const parameters, tuning values: T=bf16,BR=4, or for one kernel rows.BR=4; the rest "
-     "take their defaults", 1},
+     "take their defaults, as for the dims given: D=4096", 1},
     {"target", OPTION_TARGET, "TARGET", 0,
      "What to compile for: cpu:native (the default), cpu:x86-64-v3, nvptx:sm_90a, ...", 1},
     {"output", 'o', "OUT", 0, "Write the result to OUT instead of standard output", 1},

@@ -102,11 +102,11 @@ static void slots(void **state)
     struct heard heard;
     ldsl_artifact *a;
     ldsl_options options = LDSL_OPTIONS_INIT;
-    options.bindings = "T=bf16,BR=1";
+    options.bindings = "T=bf16";
     assert_int_equal(compile(&a, &heard, scale_text, &options), LDSL_OK);
     assert_true(ldsl_artifact_kernel(a, &info));
     assert_string_equal(info.name, "scale");
-    assert_string_equal(info.variant, "T=bf16,BR=1");
+    assert_string_equal(info.variant, "T=bf16,fit.c=1024,BR=2");
     assert_int_equal(info.slot_count, sizeof wanted / sizeof *wanted);
     for (uint32_t i = 0; i < info.slot_count; i++) {
         assert_int_equal(info.slots[i].kind, wanted[i].kind);
