@@ -75,6 +75,29 @@ kernel share_ref(x: tensor<f64>[R, D], y: out tensor<f64>[R, D]) {
   sweep c { y[r, c] = x[r, c] / f64(R * D); }
 }
 
+kernel miss(x: tensor<f32>[R, D], y: out tensor<f32>[R, D])
+{
+  grid r in 0 .. R;
+  axis c in 0 .. D tile 64;
+  sweep c { y[r, c] = x[r, c] + (r == 2 && c == 5 ? 1.0 : 0.0); }
+}
+
+op off(x: tensor<f32>[R, D]) -> (y: tensor<f32>[R, D])
+  ref off_ref;
+{
+  launch miss(x, y);
+}
+
+kernel off_ref_rows(x: tensor<f64>[R, D], y: out tensor<f64>[R, D]) {
+  grid r in 0 .. R;
+  axis c in 0 .. D tile 64;
+  sweep c { y[r, c] = x[r, c]; }
+}
+
+op off_ref(x: tensor<f64>[R, D]) -> (y: tensor<f64>[R, D]) {
+  launch off_ref_rows(x, y);
+}
+
 op shared_ref(x: tensor<f64>[R, D]) -> (y: tensor<f64>[R, D]) {
   launch share_ref(x, y);
 }
@@ -83,6 +106,20 @@ LDSL
 expect 0 "$ldsl" test scaled --file rows.ldsl --large --dtype f32 -v
 in_out "R=1000 D=64  error"
 in_out "R=60000 D=128 (256 of R=60000)"
+# nothing run is nothing passed
+expect 1 "$ldsl" test scaled_ref --file rows.ldsl --shape R=8,D=16
+in_err "operator 'scaled_ref' has no reference"
+expect 1 "$ldsl" test softmax --shape R=8,D=16 --dtype f64
+in_err "no model-sized call was tested"
+expect 2 "$ldsl" test scaled --file rows.ldsl --cases 0
+expect 2 "$ldsl" test scaled --file rows.ldsl --cases -3
+# a failure says which element, and how to see it again
+expect 1 "$ldsl" test off --file rows.ldsl --seed 7
+in_out "y[2, 5] is"
+in_out "again: ldsl test off --file rows.ldsl --seed 7 --case '"
+again=$(sed -n "s/.*again: ldsl test \(.*\) --case '\(.*\)'/\2/p" out | head -1)
+expect 1 "$ldsl" test off --file rows.ldsl --seed 7 --case "$again"
+in_out "FAILED off: $again"
 expect 1 "$ldsl" test scaled --file rows.ldsl --shape R=60001,D=128 --dtype f32
 in_out "(256 of R=60001)"
 in_out "1 failed"

@@ -425,19 +425,20 @@ const struct command command_compile = {
         "a target, compiles one variant.\n\n"
         "A FILE has a dot or a slash in its name, or is - for standard input; anything else is an "
         "operator of the built-in library.",
-    .example = "# check a file\n"
-               "ldsl compile my.ldsl\n"
-               "# the assembly of one variant\n"
-               "ldsl compile rms_norm --kernel rms_norm_rows --with T=bf16,BR=4 --emit asm\n"
-               "# the code that a GPU runs for rows of 4096\n"
-               "ldsl compile rms_norm --kernel rms_norm_rows --with T=bf16,D=4096 --target nvptx:sm_90a\n"
-               "# one pass on tile IR\n"
-               "ldsl compile --from=ir --passes=canon f.tir\n"
-               "# how a GPU holds its tiles: in words, and as a drawing\n"
-               "ldsl compile rms_norm --kernel rms_norm_rows --emit layout\n"
-               "ldsl compile rms_norm --kernel rms_norm_rows --emit svg -o rms_norm.svg\n"
-               "# where the time goes\n"
-               "ldsl compile rms_norm --kernel rms_norm_rows --time -o rms_norm.ldsla\n",
+    .example =
+        "# check a file\n"
+        "ldsl compile my.ldsl\n"
+        "# the assembly of one variant\n"
+        "ldsl compile rms_norm --kernel rms_norm_rows --with T=bf16,BR=4 --emit asm\n"
+        "# the code that a GPU runs for rows of 4096\n"
+        "ldsl compile rms_norm --kernel rms_norm_rows --with T=bf16,D=4096 --target nvptx:sm_90a\n"
+        "# one pass on tile IR\n"
+        "ldsl compile --from=ir --passes=canon f.tir\n"
+        "# how a GPU holds its tiles: in words, and as a drawing\n"
+        "ldsl compile rms_norm --kernel rms_norm_rows --emit layout\n"
+        "ldsl compile rms_norm --kernel rms_norm_rows --emit svg -o rms_norm.svg\n"
+        "# where the time goes\n"
+        "ldsl compile rms_norm --kernel rms_norm_rows --time -o rms_norm.ldsla\n",
     .options = options,
     .parse = parse,
     .options_bytes = sizeof(struct options),

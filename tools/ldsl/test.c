@@ -3,6 +3,7 @@
 
 #include "cases.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,7 +28,7 @@ static error_t parse_number(unsigned long *number, const char *arg, struct argp_
 {
     char *end;
     *number = strtoul(arg, &end, 10);
-    if (end == arg || *end)
+    if (!isdigit((unsigned char)*arg) || *end)
         argp_error(state, "'%s' is not a number", arg);
     return 0;
 }
@@ -43,7 +44,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case 'S': calls_add_shape(&o->calls, arg, state); return 0;
     case 't': o->calls.dtype = arg; return 0;
     case 'k': o->only = arg; return 0;
-    case 'n': return parse_number(&o->cases, arg, state);
+    case 'n':
+        parse_number(&o->cases, arg, state);
+        if (!o->cases)
+            argp_error(state, "--cases 0 would test nothing");
+        return 0;
     case 's':
         parse_number(&number, arg, state);
         o->seed = number;
@@ -156,6 +161,28 @@ bool test_make_acceptable(struct test_session *s, struct trial *t, enum ldsl_sta
     return false;
 }
 
+/* The command that runs a case alone. */
+static void print_again(const struct test_session *s, const char *op, const char *name)
+{
+    const struct test_options *o = s->options;
+    if (s->cli->json_path && strcmp(s->cli->json_path, "-") == 0)
+        return;
+    printf("       again: ldsl test %s", op);
+    if (o->device.file)
+        printf(" --file %s", o->device.file);
+    if (o->device.device)
+        printf(" --device %s", o->device.device);
+    if (o->device.check)
+        printf(" --check");
+    if (o->graph)
+        printf(" --graph");
+    if (o->seed != 1)
+        printf(" --seed %llu", (unsigned long long)o->seed);
+    if (o->with)
+        printf(" --with %s", o->with);
+    printf(" --case '%s'\n", name);
+}
+
 static void run_case(struct test_session *s, struct test_tally *tally, struct trial *t,
                      enum style style)
 {
@@ -179,6 +206,8 @@ static void run_case(struct test_session *s, struct test_tally *tally, struct tr
     test_row(s, tally, name, outcome.passed, outcome.error, outcome.allowed,
              good ? outcome.why : ldsl_last_error());
     s->ear.muted = false;
+    if (!outcome.passed)
+        print_again(s, tally->op, name);
 }
 
 /* What the operator's kernels are tiled by at ordinary sizes, and whether they have part axes. */
@@ -322,17 +351,26 @@ static void test_op(struct test_session *s, const char *op)
     subject_destroy(&subject);
 }
 
-static int test_named(struct test_session *s)
+/* Is there something to compare the operators that were named with? */
+static int check_named(struct test_session *s, bool models)
 {
     for (unsigned i = 0; i < s->options->ops.count; i++) {
         ldsl_op_info info;
-        int status = find_operator(s->cli, s->ops.library, s->options->ops.data[i], &info);
+        const char *name = s->options->ops.data[i];
+        if (models && strchr(name, '='))
+            continue; /* a parameter */
+        int status = find_operator(s->cli, s->ops.library, name, &info);
         if (status)
             return status;
         if (!info.ref)
             return cli_error_help(s->cli, "name one with 'ref NAME;' in its declaration",
                                   "operator '%s' has no reference to test against", info.name);
     }
+    return EXIT_DONE;
+}
+
+static int test_named(struct test_session *s)
+{
     for (unsigned i = 0; i < s->options->ops.count; i++)
         test_op(s, s->options->ops.data[i]);
     return EXIT_DONE;
@@ -396,10 +434,15 @@ static int run(struct cli *cli, void *user)
     if (!status && o->graph)
         status = check_graphs(&s, models);
     if (!status)
+        status = check_named(&s, models);
+    if (!status)
         status = models ? test_models(&s) : o->ops.count ? test_named(&s) : test_all(&s);
     if (!status && o->only && !s.cases)
         status = cli_error_help(cli, "'ldsl test OP -v' prints each case's description",
                                 "no case's description contains '%s'", o->only);
+    if (!status && models && !s.cases)
+        status = cli_error_help(cli, "'ldsl ops OP' lists its dtypes, --shape gives dims",
+                                "no model-sized call was tested");
     if (!status && cli->json_path) {
         json_incref(s.rows);
         if (!cli_write_json(cli, ldsl_context_device(s.ops.context), s.rows))

@@ -109,6 +109,19 @@ static bool is_closer(const struct row *a, const struct verdict *b)
            (b->error == 0 && a->error == 0 && a->allowed < b->allowed);
 }
 
+/* "[3, 17]"; nothing for a tensor of rank 0. */
+static const char *subscripts(char *text, size_t size, const struct tensor *t, size_t element)
+{
+    size_t at[LDSL_MAX_RANK], length = 0;
+    for (uint32_t d = t->rank; d-- > 0; element /= (size_t)t->shape[d])
+        at[d] = element % (size_t)t->shape[d];
+    *text = '\0';
+    for (uint32_t d = 0; d < t->rank && length < size; d++)
+        length += (size_t)snprintf(text + length, size - length, "%s%zu%s", d ? ", " : "[", at[d],
+                                   d + 1 == t->rank ? "]" : "");
+    return text;
+}
+
 static void check_floats(struct verdict *out, const struct tensor *actual, const struct expected *e)
 {
     size_t width = actual->rank ? (size_t)actual->shape[actual->rank - 1] : 1;
@@ -124,10 +137,11 @@ static void check_floats(struct verdict *out, const struct tensor *actual, const
     }
     if (isinf(out->allowed))
         out->allowed = 0;
+    char at[64];
     if (!out->passed)
         snprintf(out->why, sizeof out->why,
-                 "element %zu is %.9g, expected %.9g; its row misses by %.3g, allowed %.3g",
-                 out->element, tensor_get(actual, out->element),
+                 "%s is %.9g, expected %.9g; its row misses by %.3g, allowed %.3g",
+                 subscripts(at, sizeof at, actual, out->element), tensor_get(actual, out->element),
                  tensor_get(e->bounds[1], out->element), out->error, out->allowed);
 }
 
@@ -143,8 +157,10 @@ static void check_integers(struct verdict *out, const struct tensor *actual,
         out->passed = false;
         out->element = i;
         out->error = fabs((double)value - (double)tensor_get_integer(e->bounds[1], i));
-        snprintf(out->why, sizeof out->why, "element %zu is %lld, expected %lld", i,
-                 (long long)value, (long long)tensor_get_integer(e->bounds[1], i));
+        char at[64];
+        snprintf(out->why, sizeof out->why, "%s is %lld, expected %lld",
+                 subscripts(at, sizeof at, actual, i), (long long)value,
+                 (long long)tensor_get_integer(e->bounds[1], i));
     }
 }
 

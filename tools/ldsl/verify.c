@@ -35,7 +35,7 @@ void verify_results(struct outcome *out, const struct trial *t, struct answers *
         out->error = verdict.error;
         out->allowed = verdict.allowed;
         if (!verdict.passed)
-            snprintf(out->why, sizeof out->why, "%s: %s", p->name, verdict.why);
+            snprintf(out->why, sizeof out->why, "%s%s", p->name, verdict.why);
     }
 }
 
