@@ -196,26 +196,45 @@ static int visit_dtype(struct walk *w, const struct subject *subject, enum ldsl_
     return status;
 }
 
+/* The type of the first tensor: what an operator without generics is for. */
+static enum ldsl_dtype own_type(const struct subject *s)
+{
+    for (uint32_t i = 0; i < s->info.param_count; i++)
+        if (s->params[i].kind == LDSL_KIND_TENSOR)
+            return (enum ldsl_dtype)s->params[i].dtype;
+    return LDSL_F32;
+}
+
+/* The element types to visit; 0: none that was asked for. */
+static unsigned choose_types(const struct walk *w, const struct subject *s,
+                             enum ldsl_dtype types[2])
+{
+    types[0] = s->generic_count ? LDSL_BF16 : own_type(s);
+    types[1] = LDSL_F32;
+    enum ldsl_dtype own = types[0];
+    if (w->options->dtype)
+        (void)ldsl_dtype_parse(w->options->dtype, &types[0]); /* calls_check has tested it */
+    if (s->generic_count || types[0] == own)
+        return s->generic_count && !w->options->dtype ? 2 : 1;
+    cli_warning(w->cli, "%s is skipped: it takes no %s", s->info.name, w->options->dtype);
+    return 0;
+}
+
 static int visit_op(struct walk *w, const char *op)
 {
-    static const enum ldsl_dtype both[] = {LDSL_BF16, LDSL_F32};
     const struct calls_options *o = w->options;
     struct subject subject;
-    enum ldsl_dtype dtype = LDSL_F32;
+    enum ldsl_dtype types[2];
     int status = EXIT_DONE;
-    if (o->dtype)
-        (void)ldsl_dtype_parse(o->dtype, &dtype); /* calls_check has tested it */
     if (!subject_create(&subject, w->ops->library, op))
         return cli_error(w->cli, "operator '%s' has more parameters than can be held", op);
+    unsigned count = choose_types(w, &subject, types);
     uint32_t shapes = o->shape_count   ? o->shape_count
                       : o->every_shape ? subject.info.bench_count
                                        : subject.info.bench_count > 0;
-    for (uint32_t s = 0; !status && s < shapes; s++) {
-        if (o->dtype)
-            status = visit_dtype(w, &subject, dtype, s);
-        for (int k = 0; !status && !o->dtype && k < 2; k++)
-            status = visit_dtype(w, &subject, both[k], s);
-    }
+    for (uint32_t s = 0; !status && s < shapes; s++)
+        for (unsigned k = 0; !status && k < count; k++)
+            status = visit_dtype(w, &subject, types[k], s);
     subject_destroy(&subject);
     return status;
 }
@@ -241,7 +260,7 @@ static int visit_named(struct walk *w, unsigned *named)
     return EXIT_DONE;
 }
 
-/* Every operator with a bench clause. */
+/* Every operator with a bench clause, or all with --shape; references only by name. */
 static int visit_all(struct walk *w)
 {
     int first = EXIT_DONE;
@@ -249,6 +268,8 @@ static int visit_all(struct walk *w)
     for (uint32_t i = 0; i < ldsl_library_op_count(w->ops->library); i++) {
         ldsl_op_info info;
         const char *op = ldsl_library_op_name(w->ops->library, i);
+        if (is_reference(w->ops->library, op))
+            continue;
         any = any || w->options->shape_count ||
               (ldsl_op_find(w->ops->library, op, &info) && info.bench_count);
         int status = visit_op(w, op);
