@@ -28,6 +28,23 @@ expect 0 "$ldsl" compile twice.ldsl --kernel twice_fwd --stop-after elaborate -o
 expect 0 "$ldsl" compile twice.tir --from=ir --passes=canon
 expect 0 "$ldsl" compile twice.tir --from=ir --passes=canon --dump
 in_err "canon"
+expect 2 "$ldsl" compile twice.ldsl --emit check --remarks
+in_err "--remarks is for one variant"
+expect 2 "$ldsl" compile twice.ldsl --kernel twice_fwd --stop-after canon --emit llvm
+expect 0 "$ldsl" compile twice.ldsl --kernel twice_fwd --remarks
+in_err "twice_fwd with T="
+# the default, the specialization and the covers of a launch
+expect 0 "$ldsl" compile rms_norm --kernel rms_norm_rows --target nvptx:sm_90a --with T=bf16,D=4096
+in_out "specialize.0=1,BD=4096"
+in_out "evict_last=1"
+expect 0 "$ldsl" compile rms_norm --kernel rms_norm_rows --with T=bf16,D=4097
+in_out "specialize.0=0,BD=5120"
+for target in cuda sm_90; do
+    expect 1 "$ldsl" compile rms_norm --kernel rms_norm_rows --target $target
+    in_err "as in nvptx:sm_90a"
+done
+expect 1 "$ldsl" compile rms_norm --kernel rms_norm_rows --target nvptx:sm_100
+in_err "newer GPUs run the code of sm_90"
 expect 1 "$ldsl" compile twice.tir --from=ir --passes=nosuch
 in_err "nosuch"
 

@@ -127,12 +127,32 @@ static const struct stage *find_stage(const char *name)
     return NULL;
 }
 
+/* What is said of one variant only; NULL: nothing. */
+static const char *variant_option(const struct options *o)
+{
+    return o->with         ? "--with"
+           : o->target     ? "--target"
+           : o->dump       ? "--dump"
+           : o->remarks    ? "--remarks"
+           : o->check      ? "--check"
+           : o->line_info  ? "--line-info"
+           : o->passes     ? "--passes"
+           : o->stop_after ? "--stop-after"
+                           : NULL;
+}
+
+static bool is_of_file(const struct stage *stage)
+{
+    return stage->emit == LDSL_EMIT_CHECK || stage->emit == LDSL_EMIT_AST ||
+           stage->emit == LDSL_EMIT_PLAN || stage->emit == LDSL_EMIT_MODULE;
+}
+
 static int choose_stage(struct cli *cli, const struct options *o, const struct stage **stage)
 {
-    const char *name = o->emit                                          ? o->emit
-                       : o->stop_after || o->passes || o->from          ? "ir"
-                       : o->kernel || o->with || o->output || o->target ? "image"
-                                                                        : "check";
+    const char *name = o->emit                                       ? o->emit
+                       : o->stop_after || o->passes || o->from       ? "ir"
+                       : o->kernel || o->output || variant_option(o) ? "image"
+                                                                     : "check";
     *stage = find_stage(name);
     if (!*stage) {
         const char *names[stage_count + 1] = {0};
@@ -143,6 +163,11 @@ static int choose_stage(struct cli *cli, const struct options *o, const struct s
             return cli_usage(cli, "unknown stage '%s'; did you mean '%s'?", name, nearest);
         return cli_usage(cli, "unknown stage '%s'", name);
     }
+    if (is_of_file(*stage) && variant_option(o))
+        return cli_usage(cli, "--emit=%s is of the whole file; %s is for one variant", name,
+                         variant_option(o));
+    if (o->stop_after && (*stage)->emit != LDSL_EMIT_IR)
+        return cli_usage(cli, "--stop-after is for --emit=ir, not --emit=%s", name);
     if (strcmp(name, "ptx") == 0 && (!o->target || strncmp(o->target, "nvptx", 5) != 0))
         return cli_usage(cli, "--emit=ptx needs a --target such as nvptx:sm_90a");
     if ((*stage)->emit == LDSL_EMIT_IMAGE && o->output && strcmp(o->output, "-") == 0)
@@ -254,11 +279,8 @@ static int open_source(struct cli *cli, const struct options *o, const struct st
                        struct text *out)
 {
     *out = (struct text){0};
-    if (!names_file(o->input)) {
-        bool whole_file = stage->emit == LDSL_EMIT_CHECK || stage->emit == LDSL_EMIT_AST ||
-                          stage->emit == LDSL_EMIT_PLAN || stage->emit == LDSL_EMIT_MODULE;
-        return open_builtin(cli, o, !whole_file, out);
-    }
+    if (!names_file(o->input))
+        return open_builtin(cli, o, !is_of_file(stage), out);
     snprintf(out->path, sizeof out->path, "%s", strcmp(o->input, "-") == 0 ? "<stdin>" : o->input);
     out->text = read_file(cli, o->input, &out->length);
     return out->text ? EXIT_DONE : EXIT_WRONG;
@@ -421,8 +443,9 @@ const struct command command_compile = {
     .summary = "compile a file or an operator; print any stage of it",
     .args = "FILE_OR_OP",
     .doc =
-        "Without options, checks the whole file: every kernel in every variant. With a kernel or "
-        "a target, compiles one variant.\n\n"
+        "Without options, checks the whole file: every kernel in every variant. With a kernel, or "
+        "anything that is said of one variant (--with, --target, --remarks, ...), compiles "
+        "that.\n\n"
         "A FILE has a dot or a slash in its name, or is - for standard input; anything else is an "
         "operator of the built-in library.",
     .example =
