@@ -74,6 +74,13 @@ expect 1 "$ldsl" run twice --file twice.ldsl
 in_err "x"
 expect 1 "$ldsl" run twice --file twice.ldsl 'x=[1]' 'x=[2]'
 in_err "given twice"
+expect 0 "$ldsl" run twice --file twice.ldsl 'x=[inf, -inf, nan]'
+in_out "inf, -inf, nan"
+for bad in 1e400 1e39 -1e39 infinite; do
+    expect 1 "$ldsl" run twice --file twice.ldsl 'x=[1, 2]' s=$bad
+    in_err "a number is needed, of f32"
+done
+expect 0 "$ldsl" run twice --file twice.ldsl 'x=[1, 2]' s=-inf
 expect 1 "$ldsl" run twice --file twice.ldsl 'x=[[1, 2], [3]]'
 in_err "equally long"
 cat >pick.ldsl <<'LDSL'

@@ -1,4 +1,5 @@
 #include "calls.h"
+#include "value.h"
 
 #include <argp.h>
 #include <stdlib.h>
@@ -37,7 +38,6 @@ static void assign(struct cli *cli, struct trial *t, const char *word)
     for (uint32_t i = 0; i < t->subject->info.param_count; i++) {
         const ldsl_op_param *p = &t->subject->params[i];
         struct trial_param *value = &t->params[i];
-        char *end;
         if (strlen(p->name) != (size_t)(equals - word) ||
             strncmp(p->name, word, (size_t)(equals - word)) != 0)
             continue;
@@ -50,11 +50,12 @@ static void assign(struct cli *cli, struct trial *t, const char *word)
         }
         value->given = true;
         value->word = text;
-        value->number = strtod(text, &end);
+        bool is_number = value_read_number(&value->number, text, p->dtype);
         if (strcmp(text, "true") == 0 || strcmp(text, "false") == 0)
             value->number = *text == 't';
-        else if (p->kind == LDSL_KIND_SCALAR && (end == text || *end))
-            cli_error(cli, "'%s' of '%s' is not a number", text, p->name);
+        else if (p->kind == LDSL_KIND_SCALAR && !is_number)
+            cli_error(cli, "'%s' of '%s' is not a number of %s", text, p->name,
+                      ldsl_dtype_name(p->dtype));
         value->is_integer = !dtype_is_float(p->dtype);
         value->integer = (int64_t)value->number;
         return;

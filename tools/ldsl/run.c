@@ -279,15 +279,15 @@ static int add_scalar(struct job *j, ldsl_argument *a, const struct input *input
     a->is_integer = !*end && end != input->text && !errno;
     if (a->is_integer)
         return EXIT_DONE;
-    a->number = strtod(input->text, &end);
-    if (!*end && end != input->text)
+    if (value_read_number(&a->number, input->text, input->param.dtype))
         return EXIT_DONE;
     if (strcmp(input->text, "true") == 0 || strcmp(input->text, "false") == 0) {
         a->is_integer = true;
         a->integer = strcmp(input->text, "true") == 0;
         return EXIT_DONE;
     }
-    return cli_error(j->cli, "%s=%.80s: a number is needed", input->param.name, input->text);
+    return cli_error(j->cli, "%s=%.80s: a number is needed, of %s", input->param.name, input->text,
+                     ldsl_dtype_name(input->param.dtype));
 }
 
 static int add_input(struct job *j, const struct input *input)

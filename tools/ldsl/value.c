@@ -74,15 +74,23 @@ static bool argument_dtype(const struct argument *a, enum ldsl_dtype *dtype)
     return ldsl_dtype_parse(word, dtype);
 }
 
+bool value_read_number(double *number, const char *text, enum ldsl_dtype dtype)
+{
+    char *end;
+    *number = strtod(text, &end);
+    bool named = strpbrk(text, "nN") != NULL; /* inf, nan */
+    bool fits = isfinite(*number) && (dtype != LDSL_F32 || isfinite((float)*number));
+    return end != text && !*end && (named || fits);
+}
+
 static bool argument_number(const struct argument *a, double *number)
 {
-    char word[64], *end;
+    char word[64];
     if (!a->length || a->length >= sizeof word)
         return false;
     memcpy(word, a->text, a->length);
     word[a->length] = '\0';
-    *number = strtod(word, &end);
-    return !*end;
+    return value_read_number(number, word, LDSL_F64);
 }
 
 /* "LO..HI" */
@@ -238,10 +246,31 @@ static bool number_fits(enum ldsl_dtype dtype, json_t *number)
     return value == floor(value) && value >= low && (value < high || rounded);
 }
 
+/* JSON has no names for them: "inf", "-inf" and "nan" become strings. malloc'ed. */
+static char *quote_names(const char *text)
+{
+    static const char *const names[] = {"-inf", "inf", "nan"};
+    char *out = malloc(3 * strlen(text) + 1), *to = out;
+    while (out && *text) {
+        const char *name = NULL;
+        for (int i = 0; i < 3 && !name; i++)
+            name = strncmp(text, names[i], strlen(names[i])) == 0 ? names[i] : NULL;
+        if (name)
+            to += sprintf(to, "\"%s\"", name);
+        else
+            *to++ = *text;
+        text += name ? strlen(name) : 1;
+    }
+    if (out)
+        *to = '\0';
+    return out;
+}
+
 static bool store_list(struct tensor *t, size_t *position, json_t *list, uint32_t depth,
                        struct tensor_error *error)
 {
     if (depth == t->rank) {
+        double named;
         if (json_is_number(list) && !number_fits(t->dtype, list))
             return tensor_fail(error, "%.17g is no %s", json_number_value(list),
                                ldsl_dtype_name(t->dtype));
@@ -251,6 +280,9 @@ static bool store_list(struct tensor *t, size_t *position, json_t *list, uint32_
             tensor_set(t, (*position)++, json_real_value(list));
         else if (json_is_boolean(list))
             tensor_set_integer(t, (*position)++, json_is_true(list));
+        else if (json_is_string(list) && dtype_is_float(t->dtype) &&
+                 value_read_number(&named, json_string_value(list), LDSL_F64))
+            tensor_set(t, (*position)++, named);
         else
             return tensor_fail(error, "%s", uneven);
         return true;
@@ -267,7 +299,9 @@ static bool read_list(struct cli *cli, struct tensor *out, const char *text,
                       const struct value_use *use)
 {
     json_error_t cause;
-    json_t *list = json_loads(text, 0, &cause);
+    char *quoted = quote_names(text);
+    json_t *list = quoted ? json_loads(quoted, 0, &cause) : NULL;
+    free(quoted);
     if (!list)
         return fail(cli, use, text, "not a list of numbers");
     uint32_t rank;

@@ -16,6 +16,10 @@ struct value_use {
 bool value_read_tensor(struct cli *cli, struct tensor *out, const char *text,
                        const struct value_use *use);
 
+/* A number by itself, infinity by name; false if it is none, or one that the dtype, if it is a float,
+ * has only as infinity. */
+bool value_read_number(double *number, const char *text, enum ldsl_dtype dtype);
+
 /* The dtype that the text names ("zeros(4,bf16)"); false if it names none. Reads no file. */
 bool value_named_dtype(const char *text, enum ldsl_dtype *dtype);
 
