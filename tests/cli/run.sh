@@ -74,6 +74,8 @@ expect 1 "$ldsl" run twice --file twice.ldsl
 in_err "x"
 expect 1 "$ldsl" run twice --file twice.ldsl 'x=[1]' 'x=[2]'
 in_err "given twice"
+expect 1 "$ldsl" run twice --file twice.ldsl 'x=[1, 2]' --records none.records
+in_err "cannot open none.records"
 expect 0 "$ldsl" run twice --file twice.ldsl 'x=[inf, -inf, nan]'
 in_out "inf, -inf, nan"
 for bad in 1e400 1e39 -1e39 infinite; do

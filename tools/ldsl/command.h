@@ -116,8 +116,9 @@ struct device_options {
     bool line_info;     /* --line-info: kernels carry the lines of their source */
     unsigned threads;   /* --threads; 0: one per core */
     const char
-        *records; /* --records: the user's tuning records; "none": defaults for all kernels */
-    bool tune;    /* --tune: tune what has no record before its first use */
+        *records;     /* --records: the user's tuning records; "none": defaults for all kernels */
+    bool new_records; /* they may be a file that does not exist yet */
+    bool tune;        /* --tune: tune what has no record before its first use */
 };
 
 /* A context on the device and the operators asked for. EXIT_DONE, or an exit status after reporting;

@@ -10,6 +10,10 @@ int open_operators(struct cli *cli, const struct device_options *options, struct
     *out = (struct operators){0};
     if (options->file && access(options->file, R_OK) != 0)
         return cli_error(cli, "cannot open %s: %s", options->file, strerror(errno));
+    bool no_records = options->records && strcmp(options->records, "none") == 0;
+    bool reads = options->records && !no_records && !options->new_records && !options->tune;
+    if (reads && access(options->records, R_OK) != 0)
+        return cli_error(cli, "cannot open %s: %s", options->records, strerror(errno));
     ldsl_context_options context = {
         .sink = cli->sink,
         .cache_path = options->cache,
@@ -19,7 +23,7 @@ int open_operators(struct cli *cli, const struct device_options *options, struct
         .line_info = options->line_info,
         .threads = options->threads,
         .records_path = options->records,
-        .no_records = options->records && strcmp(options->records, "none") == 0,
+        .no_records = no_records,
         .tune_first_use = options->tune,
     };
     unsigned before = cli->errors;

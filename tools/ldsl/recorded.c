@@ -11,6 +11,7 @@ void recorded_open(struct recorded *out, struct cli *cli, const struct device_op
 {
     struct device_options device = *options;
     device.records = records;
+    device.new_records = true;
     device.tune = false;
     if (open_operators(cli, &device, &out->ops))
         recorded_close(out);

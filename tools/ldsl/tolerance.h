@@ -31,7 +31,7 @@ struct verdict {
     double error;   /* of the row that comes closest to failing, or fails by most */
     double allowed; /* for that row */
     size_t element; /* the worst one of that row */
-    char why[200];  /* "[3, 17] is 1, expected 2": goes on from the tensor's name; empty if passed */
+    char why[200]; /* "[3, 17] is 1, expected 2": goes on from the tensor's name; empty if passed */
 };
 
 void check_tensor(struct verdict *out, const struct tensor *actual,
