@@ -3,8 +3,8 @@
  *
  * The kernel gets a struct ldsl_check_report as its last argument and goes on after a failure as if
  * the access had not taken place. Beside its entry such an image has the function
- *     void <entry>.extents(const uint64_t *slots, int64_t *elements)
- * which tells for each tensor how many elements to track; 0: none. */
+ *     void <entry>.extents(const uint64_t *slots, struct ldsl_check_extent *extents)
+ * which tells for each tensor what to track. */
 #ifndef LDSL_CHECK_H
 #define LDSL_CHECK_H
 
@@ -18,7 +18,8 @@ enum ldsl_check_kind {
     LDSL_CHECK_BOUNDS,    /* values: the subscripts, then the dims */
     LDSL_CHECK_ASSERT,    /* no values */
     LDSL_CHECK_UNWRITTEN, /* an element of an `out` tensor read before it is written: subscripts */
-    LDSL_CHECK_RACE       /* an element that another program wrote: subscripts, that program */
+    LDSL_CHECK_RACE,      /* an element that another program wrote: subscripts, that program */
+    LDSL_CHECK_OUTPUT     /* an element of an `out` tensor that no program wrote: subscripts */
 };
 
 /* Where and what was checked: constant data of the image. */
@@ -27,6 +28,13 @@ struct ldsl_check_site {
     const char *path;
     const char *tensor; /* name; NULL for asserts */
     const char *text;   /* the assert's message, or NULL */
+};
+
+/* Of one tensor. */
+struct ldsl_check_extent {
+    int64_t elements;                     /* to track; 0: none */
+    const struct ldsl_check_site *output; /* told if one of them is never written; NULL: may be */
+    int64_t dims[8];
 };
 
 struct ldsl_check_report {

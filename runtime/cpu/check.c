@@ -8,12 +8,14 @@
 #include <string.h>
 
 #define MAX_VALUES 16
+#define NO_PROGRAM INT64_MAX
 
 struct check {
     struct ldsl_check_report report; /* first: what the kernel sees */
     const struct ldsl_sink *sink;
     const char *kernel;
     uint32_t **writers;
+    struct ldsl_check_extent *extents;
     uint32_t tensors;
     pthread_mutex_t lock;
     uint64_t failures;
@@ -25,6 +27,7 @@ static uint32_t value_count(const struct ldsl_check_site *s)
 {
     switch ((enum ldsl_check_kind)s->kind) {
     case LDSL_CHECK_BOUNDS: return 2 * s->rank;
+    case LDSL_CHECK_OUTPUT:
     case LDSL_CHECK_UNWRITTEN: return s->rank;
     case LDSL_CHECK_RACE: return s->rank + 1;
     case LDSL_CHECK_ASSERT: break;
@@ -61,6 +64,7 @@ static void free_check(struct check *c)
     for (uint32_t i = 0; c->writers && i < c->tensors; i++)
         free(c->writers[i]);
     free(c->writers);
+    free(c->extents);
     pthread_mutex_destroy(&c->lock);
     free(c);
 }
@@ -77,16 +81,15 @@ enum ldsl_status check_begin(struct check **out, const struct ldsl_kernel_info *
     c->kernel = info->name;
     c->tensors = count_tensors(info);
     c->writers = calloc(c->tensors + 1, sizeof *c->writers);
-    int64_t *elements = calloc(c->tensors + 1, sizeof *elements);
-    bool fine = c->writers && elements;
+    c->extents = calloc(c->tensors + 1, sizeof *c->extents);
+    bool fine = c->writers && c->extents;
     if (fine)
-        extents(slots, elements);
+        extents(slots, c->extents);
     for (uint32_t i = 0; i < c->tensors && fine; i++)
-        if (elements[i] > 0) {
-            c->writers[i] = calloc((size_t)elements[i], sizeof **c->writers);
+        if (c->extents[i].elements > 0) {
+            c->writers[i] = calloc((size_t)c->extents[i].elements, sizeof **c->writers);
             fine = c->writers[i] != NULL;
         }
-    free(elements);
     c->report = (struct ldsl_check_report){.fail = fail, .writers = c->writers};
     if (fine)
         return LDSL_OK;
@@ -140,14 +143,39 @@ static enum ldsl_status tell(const struct check *c)
         snprintf(what, sizeof what, "%s belongs to two programs: program %" PRId64 " wrote it too",
                  element, c->values[s->rank]);
         break;
+    case LDSL_CHECK_OUTPUT:
+        snprintf(what, sizeof what, "%s is never written, but an `out` tensor is written whole",
+                 element);
+        break;
     }
+    char program[40] = "";
+    if (c->program != NO_PROGRAM)
+        snprintf(program, sizeof program, ", program %" PRId64, c->program);
     return rt_error_at(c->sink, LDSL_DEVICE, s->path, s->line,
-                       "%s (kernel %s, program %" PRId64 ", %" PRIu64 " failed check%s)", what,
-                       c->kernel, c->program, c->failures, c->failures == 1 ? "" : "s");
+                       "%s (kernel %s%s, %" PRIu64 " failed check%s)", what, c->kernel, program,
+                       c->failures, c->failures == 1 ? "" : "s");
+}
+
+/* The first element of an output that no program wrote. */
+static void check_outputs(struct check *c)
+{
+    int64_t at[8];
+    for (uint32_t i = 0; i < c->tensors && !c->failures; i++) {
+        const struct ldsl_check_extent *x = &c->extents[i];
+        int64_t element = 0;
+        while (element < x->elements && c->writers[i][element])
+            element++;
+        if (!x->output || element >= x->elements)
+            continue;
+        for (uint32_t d = x->output->rank; d-- > 0; element /= x->dims[d])
+            at[d] = element % x->dims[d];
+        fail(&c->report, x->output, NO_PROGRAM, at);
+    }
 }
 
 enum ldsl_status check_end(struct check *c)
 {
+    check_outputs(c);
     enum ldsl_status status = c->failures ? tell(c) : LDSL_OK;
     free_check(c);
     return status;

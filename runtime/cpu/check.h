@@ -8,7 +8,7 @@
 #include <ldsl/diag.h>
 #include <stddef.h>
 
-typedef void check_extents(const uint64_t *slots, int64_t *elements);
+typedef void check_extents(const uint64_t *slots, struct ldsl_check_extent *extents);
 
 struct check;
 
@@ -17,7 +17,7 @@ enum ldsl_status check_begin(struct check **out, const struct ldsl_kernel_info *
                              check_extents *extents, const uint64_t *slots,
                              const struct ldsl_sink *sink);
 struct ldsl_check_report *check_report(struct check *c);
-/* Reports the first failure, if there was one, and frees. */
+/* After the last program: reports the first failure, if there was one, and frees. */
 enum ldsl_status check_end(struct check *c);
 
 #endif

@@ -308,6 +308,8 @@ static enum ldsl_status launch(void *device, void *kernel, const uint64_t *slots
         pool_run(d->pool, (int64_t)programs, choose_chunk(d, programs), run_programs, &l);
     else
         l.out_of_memory = true;
+    if (!l.out_of_memory)
+        simt_check_outputs(&l);
     end_past(d, &l);
     enum ldsl_status status = simt_tell(&l);
     close_launch(&l);

@@ -59,6 +59,7 @@ static void describe(struct simt_tensor *x, const struct ldsl_simt_site *site, u
     x->rank = site->rank;
     x->element = site->element;
     x->written = site->flags & LDSL_SIMT_WRITTEN;
+    x->output = site->flags & LDSL_SIMT_OUTPUT ? site : NULL;
     for (uint32_t i = 0; i < x->rank; i++) {
         x->dims[i] = extents[i];
         x->strides[i] = extents[x->rank + i];
@@ -433,4 +434,38 @@ void call_atomic(struct ldsl_simt_thread *given, const struct ldsl_simt_site *si
     combine((void *)(uintptr_t)address, given->value, (enum ldsl_simt_combine)site->function,
             (enum ldsl_dtype)site->dtype);
     pthread_mutex_unlock(lock);
+}
+
+/* ---- outputs ----------------------------------------------------------------------------------- */
+
+/* The address of the first element that nothing was written to; false: there is none. */
+static bool find_unwritten(const struct simt_launch *l, const struct simt_tensor *x,
+                           uint64_t *address)
+{
+    int64_t at[SIMT_MAX_RANK] = {0};
+    for (;;) {
+        *address = x->base;
+        for (uint32_t i = 0; i < x->rank; i++)
+            *address += (uint64_t)(at[i] * x->strides[i]) * x->element;
+        const struct simt_touches *k = touches_at(l, x, *address);
+        if (k && !k->write_program)
+            return true;
+        uint32_t d = x->rank;
+        while (d > 0 && ++at[d - 1] == x->dims[d - 1])
+            at[--d] = 0;
+        if (!d)
+            return false;
+    }
+}
+
+void simt_check_outputs(struct simt_launch *l)
+{
+    uint64_t address;
+    for (uint32_t i = 0; i < SIMT_TENSORS && !l->failure.count; i++) {
+        const struct simt_tensor *x = &l->tensors[i];
+        if (x->known && x->output && x->count && find_unwritten(l, x, &address))
+            simt_fail_after(l, x->output,
+                            "%s is never written, but an `out` tensor is written whole",
+                            name_element(x, x->output->text, address).text);
+    }
 }

@@ -49,6 +49,7 @@ struct simt_touches;
 struct simt_tensor {
     bool known, checked;  /* checked: its elements can be told from other addresses */
     bool packed, written; /* written: it is no input */
+    const struct ldsl_simt_site *output; /* of a tensor that holds nothing before; else NULL */
     uint64_t base;
     uint32_t rank, element; /* bytes */
     int64_t dims[SIMT_MAX_RANK], strides[SIMT_MAX_RANK];
@@ -207,6 +208,9 @@ bool simt_read(struct thread *t, const struct ldsl_simt_site *site, uint64_t add
 /* Has memory that was read with simt_read kept its bytes? */
 bool simt_unchanged(struct thread *t, const void *from, const void *bytes, uint32_t count);
 
+/* After the last program: every element of what is only written must have been. */
+void simt_check_outputs(struct simt_launch *l);
+
 /* Does an element begin at the address? */
 bool simt_exists(const struct simt_tensor *x, uint64_t address);
 
@@ -246,6 +250,9 @@ void call_wait(struct ldsl_simt_thread *t, uint32_t pending);
 
 void simt_fail(struct thread *t, const struct ldsl_simt_site *site, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* What shows when all programs have ended. */
+void simt_fail_after(struct simt_launch *l, const struct ldsl_simt_site *site, const char *format,
+                     ...) __attribute__((format(printf, 3, 4)));
 void simt_fail_memory(struct simt_launch *l);
 /* "thread 5", "thread 5 of block 1"; for messages, in the given text. */
 struct simt_name {

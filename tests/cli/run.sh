@@ -74,6 +74,26 @@ expect 1 "$ldsl" run twice --file twice.ldsl
 in_err "x"
 expect 1 "$ldsl" run twice --file twice.ldsl 'x=[1]' 'x=[2]'
 in_err "given twice"
+# what an operator gives is written whole: the tests of a kernel, and the emulator, see that
+cat >part.ldsl <<'LDSL'
+kernel part(x: tensor<f32>[R, D],
+            y: out tensor<f32>[R, D])
+{
+  grid r in 0 .. R;
+  axis c in 0 .. D tile 16;
+  sweep c { if r != 2 { y[r, c] = 2.0 * x[r, c]; } }
+}
+
+op partial(x: tensor<f32>[R, D]) -> (y: tensor<f32>[R, D]) {
+  launch part(x, y);
+}
+LDSL
+expect 0 "$ldsl" run partial --file part.ldsl 'x=ones(2x3)' --device cpu --check
+expect 0 "$ldsl" run partial --file part.ldsl 'x=ones(2x3)' --device simt
+expect 3 "$ldsl" run partial --file part.ldsl 'x=ones(4x3)' --device cpu --check
+in_err "part.ldsl:2:1: error: y[2, 0] is never written, but an"
+expect 3 "$ldsl" run partial --file part.ldsl 'x=ones(4x3)' --device simt
+in_err "y[2, 0] is never written, but an"
 expect 1 "$ldsl" run twice --file twice.ldsl 'x=[1, 2]' --records none.records
 in_err "cannot open none.records"
 expect 0 "$ldsl" run twice --file twice.ldsl 'x=[inf, -inf, nan]'

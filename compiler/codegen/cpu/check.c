@@ -26,20 +26,20 @@ static LLVMValueRef text_constant(struct gen *g, const char *text)
 }
 
 /* A constant struct ldsl_check_site. */
-static LLVMValueRef make_site(struct gen *g, enum ldsl_check_kind kind, const struct ir_node *n,
-                              const struct ir_tensor *t)
+static LLVMValueRef make_site(struct gen *g, enum ldsl_check_kind kind, struct span place,
+                              const struct ir_tensor *t, const char *text)
 {
-    struct source *src = source_get(g->s, n->at.file);
+    struct source *src = source_get(g->s, place.file);
     uint32_t line = 0, column = 0;
     if (src)
-        source_locate(g->s, n->at, &line, &column);
+        source_locate(g->s, place, &line, &column);
     LLVMValueRef fields[] = {gen_int(g, g->t_i32, kind),
                              gen_int(g, g->t_i32, line),
                              gen_int(g, g->t_i32, column),
                              gen_int(g, g->t_i32, t ? t->rank : 0),
                              text_constant(g, src ? src->path : NULL),
                              text_constant(g, t ? t->name : NULL),
-                             text_constant(g, n->attr.text)};
+                             text_constant(g, text)};
     LLVMValueRef record = LLVMConstStructInContext(g->context, fields, 7, false);
     LLVMValueRef v = LLVMAddGlobal(g->module, LLVMTypeOf(record), "site");
     LLVMSetInitializer(v, record);
@@ -178,7 +178,7 @@ static void put_subscripts(struct gen *g, struct ir_node *n, const struct ir_ten
 void gen_check_bounds(struct gen *g, struct ir_node *n, LLVMValueRef inside, unsigned width)
 {
     const struct ir_tensor *t = &g->f->tensors.data[n->attr.tensor];
-    LLVMValueRef site = make_site(g, LDSL_CHECK_BOUNDS, n, t);
+    LLVMValueRef site = make_site(g, LDSL_CHECK_BOUNDS, n->at, t, NULL);
     for (unsigned lane = 0; lane < width; lane++) {
         put_subscripts(g, n, t, lane);
         for (uint32_t d = 0; d < t->rank; d++)
@@ -236,8 +236,8 @@ void gen_check_touch(struct gen *g, struct ir_node *n, LLVMValueRef inside, unsi
     const struct ir_tensor *t = &g->f->tensors.data[n->attr.tensor];
     if (!is_tracked(g, n->attr.tensor) || n->op == IR_OP_atomic)
         return;
-    g->cpu->race_site = make_site(g, LDSL_CHECK_RACE, n, t);
-    g->cpu->unwritten_site = make_site(g, LDSL_CHECK_UNWRITTEN, n, t);
+    g->cpu->race_site = make_site(g, LDSL_CHECK_RACE, n->at, t, NULL);
+    g->cpu->unwritten_site = make_site(g, LDSL_CHECK_UNWRITTEN, n->at, t, NULL);
     for (unsigned lane = 0; lane < width; lane++)
         check_touch_lane(g, n, t, gen_lane(g, inside, lane), lane);
 }
@@ -247,7 +247,7 @@ void gen_assert(struct gen *g, struct ir_node *n)
     LLVMValueRef fine = gen_value(g, n->operands[0]);
     if (gen_width_of(fine) > 1)
         fine = gen_unary_intrinsic(g, "llvm.vector.reduce.and", fine);
-    call_fail(g, fine, make_site(g, LDSL_CHECK_ASSERT, n, NULL));
+    call_fail(g, fine, make_site(g, LDSL_CHECK_ASSERT, n->at, NULL, n->attr.text));
 }
 
 /* ---- the frame --------------------------------------------------------------------------------- */
@@ -265,15 +265,26 @@ void gen_check_begin(struct gen *g)
         g->cpu->writers[i] = LLVMBuildLoad2(g->b, g->t_ptr, field(g, list, 8 * (int64_t)i), "");
 }
 
-/* void <entry>.extents(slots, elements): see ldsl/check.h. Emitted as an entry that stores products
- * of dims where the other runs programs. */
+/* void <entry>.extents(slots, extents): see ldsl/check.h. Emitted as an entry that stores products of
+ * dims where the other runs programs. */
 void gen_check_extents(struct gen *g)
 {
+    LLVMValueRef list = LLVMGetParam(g->entry, 1);
     for (uint32_t i = 0; i < g->f->tensors.count; i++) {
         const struct ir_tensor *t = &g->f->tensors.data[i];
-        LLVMValueRef elements = gen_index(g, is_tracked(g, (uint8_t)i));
-        for (uint32_t d = 0; d < t->rank && is_tracked(g, (uint8_t)i); d++)
-            elements = LLVMBuildMul(g->b, elements, gen_value(g, t->dims[d]), "");
-        LLVMBuildStore(g->b, elements, field(g, LLVMGetParam(g->entry, 1), 8 * (int64_t)i));
+        bool tracked = is_tracked(g, (uint8_t)i);
+        int64_t record = (int64_t)(i * sizeof(struct ldsl_check_extent));
+        LLVMValueRef elements = gen_index(g, tracked);
+        for (uint32_t d = 0; d < t->rank && tracked; d++) {
+            LLVMValueRef dim = gen_value(g, t->dims[d]);
+            int64_t at = record + (int64_t)(offsetof(struct ldsl_check_extent, dims) + 8 * d);
+            LLVMBuildStore(g->b, dim, field(g, list, at));
+            elements = LLVMBuildMul(g->b, elements, dim, "");
+        }
+        LLVMBuildStore(g->b, elements, field(g, list, record));
+        if (tracked && t->access == IR_OUT)
+            LLVMBuildStore(
+                g->b, make_site(g, LDSL_CHECK_OUTPUT, t->at, t, NULL),
+                field(g, list, record + (int64_t)offsetof(struct ldsl_check_extent, output)));
     }
 }

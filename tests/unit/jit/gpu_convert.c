@@ -90,7 +90,7 @@ static void make_kernel(char *text, const struct kernel *k, const struct type *t
              "kernel k {\n"
              "  params { %%B : dim  %%R : dim {multiple = %d}  %%C : dim {multiple = %d} }\n"
              "  tensors { x : read TYPE[%%B, %%R, %%C]%s  w : mut TYPE[%s]%s\n"
-             "            m : mut TYPE[%%B, %%R, %%C]%s  y : out %s[%s]%s }\n"
+             "            m : mut TYPE[%%B, %%R, %%C]%s  y : mut %s[%s]%s }\n"
              "  axes { b : program %%z .. %%B {tile = 1}  r : grid %%z .. %%R {tile = %d}\n"
              "         c : %s %%z .. %%C {tile = %d} }\n"
              "  settings { num_warps = %d  vector = %d  convert = 1 }\n"

@@ -459,6 +459,12 @@ static void reads_output(struct kernel *k)
     store(k, M, k->thread, load(k, Y, k->thread));
 }
 
+static void writes_threads(struct kernel *k)
+{
+    at_line(k, 2);
+    store(k, Y, k->thread, k->thread);
+}
+
 static void reads_nothing(struct kernel *k)
 {
     at_line(k, 2);
@@ -715,7 +721,8 @@ static const struct wrong {
     {"a vector not aligned", PLAIN(reads_unaligned, 32, 1, 64), 2, "not a multiple of 16"},
     {"two programs write", PLAIN(same_in_all_programs, 32, 2, 32), 2, "y[0] belongs to two programs"},
     {"a program reads what another writes", PLAIN(reads_neighbour, 32, 2, 64), 0, "belongs to two programs"},
-    {"an output read first", PLAIN(reads_output, 32, 1, 32), 2, "y[0] is read by thread 0 but has not been written"},
+    {"an output not written whole", {.body = writes_threads, .threads = 32, .cluster = 1, .programs = 1, .n = 34, .output = true}, 0, "y[32] is never written"},
+    {"an output read first", {.body = reads_output, .threads = 32, .cluster = 1, .programs = 1, .n = 32, .output = true}, 2, "y[0] is read by thread 0 but has not been written"},
     {"shared memory read first", {.body = reads_nothing, .threads = 32, .cluster = 1, .shared_bytes = 128, .programs = 1, .n = 32}, 2, "byte 0 of shared memory, which has not been written"},
     {"shared memory there is not", {.body = reads_nothing, .threads = 32, .cluster = 1, .shared_bytes = 64, .programs = 1, .n = 32}, 2, "of shared memory"},
     {"no barrier between accesses of a tensor", PLAIN(tensor_unordered, 64, 1, 64), 2, "race: thread 32 writes m[32], and thread 31 touched it"},
@@ -805,7 +812,7 @@ static void test_faults(void **state)
         if (!strstr(o->text, faults[i].text))
             fail_msg("%s: %s", faults[i].target, o->text);
     }
-    struct shape shape = {sum_of_warp, "simt:sm_90a,shuffle=3", 64, 1, 0, 5, 320, false};
+    struct shape shape = {sum_of_warp, "simt:sm_90a,shuffle=3", 64, 1, 0, 5, 320, false, false};
     run(o, &shape);
     assert_int_not_equal(o->y[0], 31 * 16);
 }

@@ -38,6 +38,7 @@ struct shape {
     const char *target; /* NULL: "simt:native" */
     uint32_t threads, cluster, shared_bytes, programs, n;
     bool dependent;
+    bool output; /* y is `out`: it holds nothing before, and must be written whole */
 };
 
 /* ---- small code -------------------------------------------------------------------------------- */
@@ -136,13 +137,13 @@ static inline void add_tensor(struct ir_func *f, const char *name, enum ir_tenso
     vec_push(&f->session->module, &f->tensors, t);
 }
 
-static inline struct ir_func *make_func(struct session *s)
+static inline struct ir_func *make_func(struct session *s, bool output)
 {
     static const char lines[] = "\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n";
     struct ir_func *f = ir_func_new(s, "k");
     source_add(s, "by_hand.ldsl", lines, sizeof lines - 1);
     add_tensor(f, "x", IR_READ);
-    add_tensor(f, "y", IR_OUT);
+    add_tensor(f, "y", output ? IR_OUT : IR_MUT);
     add_tensor(f, "m", IR_MUT);
     return f;
 }
@@ -215,7 +216,7 @@ static inline ldsl_artifact *compile(const struct shape *shape)
     session_init(&s, NULL);
     assert_true(target_open(&s, shape->target ? shape->target : "simt:native", &machine));
     struct kernel k = {.h = machine.target->lanes};
-    k.e = (struct lane_emit){.s = &s, .f = make_func(&s), .target = &machine};
+    k.e = (struct lane_emit){.s = &s, .f = make_func(&s, shape->output), .target = &machine};
     k.e.context = LLVMContextCreate();
     k.e.module = LLVMModuleCreateWithNameInContext("k", k.e.context);
     LLVMTargetDataRef layout = LLVMCreateTargetDataLayout(machine.machine);
