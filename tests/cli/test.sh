@@ -106,6 +106,9 @@ LDSL
 expect 0 "$ldsl" test scaled --file rows.ldsl --large --dtype f32 -v
 in_out "R=1000 D=64  error"
 in_out "R=60000 D=128 (256 of R=60000)"
+# checks change no sums
+expect 0 "$ldsl" test layer_norm --device cpu --check --case 'R=17 D=4096'
+in_out "0 failed"
 # nothing run is nothing passed
 expect 1 "$ldsl" test scaled_ref --file rows.ldsl --shape R=8,D=16
 in_err "operator 'scaled_ref' has no reference"

@@ -295,8 +295,6 @@ static unsigned leaf_width(const struct plan *p, const struct item *loop)
     const struct ir_axis *a = &p->f->axes.data[loop->axis];
     if (a->kind == IR_AXIS_PART && a->tile <= SLOT_ELEMENTS)
         return (unsigned)a->tile;
-    if (p->check)
-        return 1; /* each element reports by itself */
     unsigned width = power_below(a->tile), most = usual_width(p);
     if (width > most)
         width = most;
