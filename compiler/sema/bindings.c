@@ -1,6 +1,6 @@
 /* Variants by text: "T=bf16,casting=llama,w?=1,BR=4" against a kernel's declarations. */
-#include "sema/variant.h"
 #include "sema/elab.h"
+#include "sema/variant.h"
 
 #include <stdlib.h>
 

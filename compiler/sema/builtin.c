@@ -74,7 +74,10 @@ static bool check_name(struct elab *e, const struct expr *call, uint32_t i, cons
         diag_error(e->s, a->name.at, DIAG_BAD_ARGUMENTS, "%s has no argument called %s", function,
                    a->name.text);
         const char *near = nearest_name(a->name.text, names, count);
-        if (near)
+        const char *habit = habit_help(a->name.text);
+        if (habit)
+            diag_help(e->s, "%s", habit);
+        else if (near)
             diag_help(e->s, "did you mean %s?", near);
         return false;
     }

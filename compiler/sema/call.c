@@ -320,5 +320,8 @@ struct value elab_call(struct elab *e, const struct expr *x)
     }
     diag_error(e->s, callee->at, DIAG_NOT_CALLABLE,
                "only functions, types and structs can be called");
+    const char *habit = callee->kind == EXPR_MEMBER ? habit_help(callee->member.member.text) : NULL;
+    if (habit)
+        diag_help(e->s, "%s", habit);
     return value_poison();
 }

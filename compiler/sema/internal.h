@@ -71,6 +71,9 @@ bool const_has_function(const char *name);
 bool const_call(struct session *s, struct span at, const char *name, const struct const_value *args,
                 uint32_t count, struct const_value *out);
 
+/* What is written here instead of a name that other languages have; NULL: nothing is known of it. */
+const char *habit_help(const char *name);
+
 /* The ladder of fit: 16, then {1, 1.25, 1.5, 1.75} x powers of two. */
 #define FIT_MAX 65536
 int64_t fit_cover(int64_t extent); /* smallest cover >= extent; 0: wider than any */

@@ -144,6 +144,7 @@ struct unit {
     VEC(struct op_tensor) tensors;
     VEC(struct ldsl_module_tensor) tensor_records; /* the same, for the image */
     uint32_t branches;                             /* ifs around this point */
+    bool unclear; /* what a launch or call writes is not known: an error was reported */
 };
 
 /* Signatures of all that the image holds. */

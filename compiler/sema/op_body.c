@@ -149,6 +149,7 @@ static void build_launch(struct unit *u, const struct stmt *s, stmt_list *out)
         diag_error(u->s, s->at, DIAG_OP_STATEMENT,
                    "the grid follows from the kernel's grid axes; it is not given at a launch");
     struct signature *kernel = resolve_callee(u, call->call.callee, false);
+    u->unclear |= !kernel;
     if (!kernel)
         return;
     struct ldsl_module_range args = pass_arguments(u, call, kernel);
@@ -208,6 +209,7 @@ static void build_call(struct unit *u, const struct stmt *s, stmt_list *out)
         return;
     }
     struct signature *op = resolve_callee(u, callee, true);
+    u->unclear |= !op;
     if (!op)
         return;
     struct ldsl_module_range args = pass_arguments(u, call, op);
@@ -524,7 +526,8 @@ void build_op(struct image *image, const struct op_units *units, struct signatur
     out.stmts.first = image->stmts.count;
     if (ast->kind == ITEM_OP) {
         build_body(u, &ast->op.body, &out.body);
-        flow_finish(u);
+        if (!u->unclear)
+            flow_finish(u);
     } else {
         out.flags |= LDSL_MODULE_EXTERN;
     }

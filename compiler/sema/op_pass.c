@@ -317,8 +317,10 @@ struct ldsl_module_range pass_arguments(struct unit *u, const struct expr *call,
     const struct expr **values = arena_array(a, const struct expr *, count + 1);
     struct ldsl_module_arg *args = arena_array(a, struct ldsl_module_arg, count + 1);
     struct meaning *meanings = arena_array(a, struct meaning, callee->generics.count + 1);
-    if (!match_arguments(u, call, callee, values))
+    if (!match_arguments(u, call, callee, values)) {
+        u->unclear = true;
         return (struct ldsl_module_range){0};
+    }
     for (uint32_t i = 0; i < count; i++) {
         const struct sig_param *p = &callee->params.data[i];
         if (values[i] && p->kind == LDSL_KIND_TENSOR) {

@@ -17,7 +17,10 @@ void report_unused(struct elab *e, uint32_t errors_before)
 {
     for (uint32_t i = 0; i < e->unused.count && e->s->errors == errors_before; i++) {
         const struct local *l = e->unused.data[i];
+        const char *habit = habit_help(l->name.text);
         diag_warning(e->s, l->name.at, DIAG_UNUSED, "%s %s is never used", l->noun, l->name.text);
+        if (habit)
+            diag_help(e->s, "%s", habit);
     }
 }
 
@@ -71,7 +74,12 @@ void unknown_name(struct elab *e, struct ast_name name, const char *what)
     VEC(const char *) names = {0};
     for (uint32_t i = e->floor; i < e->names.count; i++)
         vec_push(&e->s->scratch, &names, e->names.data[i]->name.text);
+    const char *habit = habit_help(name.text);
     diag_error(e->s, name.at, DIAG_UNKNOWN_NAME, "there is no %s called %s", what, name.text);
+    if (habit) {
+        diag_help(e->s, "%s", habit);
+        return;
+    }
     const char *near = nearest_name(name.text, names.data, names.count);
     if (!near)
         near = nearest_item(e->m, name.text, 0);
