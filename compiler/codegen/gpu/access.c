@@ -181,7 +181,8 @@ void gpu_take_vector(struct gen *g, const struct gpu_address *a, LLVMValueRef x,
 {
     struct ir_value *v = a->node->results[0];
     const struct gpu_view *own = &gpu_value(g, v)->view;
-    bool words = in_words(a), same = gpu_view_same(&a->view, own);
+    bool words = in_words(a);
+    bool same = gpu_view_same(&a->view, own) && gpu_value(g, v)->words;
     if (words && !same)
         x = LLVMBuildBitCast(g->b, x, gen_wide(g->t_i16, a->width), "");
     for (uint32_t k = 0; k < a->width; k++)
@@ -248,7 +249,7 @@ void gpu_load_late(struct gen *g, struct gpu_value *gv, uint32_t i)
     }
     uint32_t from = i - i % a->width, ahead = from + (AHEAD + 1) * a->width;
     for (; from < a->view.count && from < ahead; from += a->width)
-        if (in_words(a) ? !gv->words[from / 2] : !gv->regs[from])
+        if (gv->words && in_words(a) ? !gv->words[from / 2] : !gv->regs[from])
             gpu_take_vector(g, a, load_vector(g, a, from), from);
 }
 
@@ -395,6 +396,7 @@ void gpu_store_here(struct gen *g, struct ir_node *n)
     uint32_t rank = g->f->tensors.data[n->attr.tensor].rank;
     struct ir_value *v = n->operands[rank];
     gpu_order(g, n);
+    gpu_end_copies(g, n->attr.tensor);
     axis_set axes = gpu_subscript_axes(g->f, n) | v->type.axes;
     struct gpu_address a = gpu_address(g, n, axes);
     LLVMValueRef owner = gpu_owner(g, axes);
@@ -421,6 +423,7 @@ void gpu_atomic(struct gen *g, struct ir_node *n)
     uint32_t rank = g->f->tensors.data[n->attr.tensor].rank;
     struct ir_value *v = n->operands[rank];
     gpu_order(g, n);
+    gpu_end_copies(g, n->attr.tensor);
     axis_set axes = gpu_subscript_axes(g->f, n) | v->type.axes;
     struct gpu_address a = gpu_address(g, n, axes);
     LLVMValueRef owner = gpu_owner(g, axes);

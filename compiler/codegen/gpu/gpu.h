@@ -328,6 +328,8 @@ bool gpu_park_round(struct gen *g, struct ir_node *n);
 void gpu_unpark(struct gen *g, struct gpu_value *gv, uint32_t i);
 /* Everything that was parked is known to have arrived. */
 void gpu_parked_arrive(struct gen *g);
+/* Before the tensor is written to: what is copied from it has been read. */
+void gpu_end_copies(struct gen *g, uint8_t tensor);
 /* A barrier: what was read is to be read again. */
 void gpu_park_again(struct gen *g, struct gpu_value *gv);
 /* Until gpu_leave, everything is read so many bytes (i32) from where it is. */

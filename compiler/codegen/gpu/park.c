@@ -81,6 +81,19 @@ void gpu_parked_arrive(struct gen *g)
     }
 }
 
+void gpu_end_copies(struct gen *g, uint8_t tensor)
+{
+    for (uint32_t id = 0; id < g->f->value_count; id++) {
+        const struct gpu_value *gv = g->gpu->values[id];
+        if (!gv || !gv->parked || gv->parked->arrived ||
+            gv->parked->load.node->attr.tensor != tensor)
+            continue;
+        g->gpu->hooks->wait(&g->gpu->lane, 0);
+        gpu_parked_arrive(g);
+        return;
+    }
+}
+
 void gpu_unpark(struct gen *g, struct gpu_value *gv, uint32_t i)
 {
     const struct gpu_parked *p = gv->parked;

@@ -63,11 +63,42 @@ bool gpu_stage_describe(struct gen *g, const struct ir_node *n, struct gpu_stage
     return bytes == 4 || bytes == 8 || bytes == 16;
 }
 
-/* A load of the body's own block, of another place in each round. */
+static bool block_writes(const struct ir_block *b, uint8_t tensor);
+
+static bool node_writes(const struct ir_node *n, uint8_t tensor)
+{
+    if (ir_op_info(n->op)->traits & IR_WRITES && n->attr.tensor == tensor)
+        return true;
+    for (uint32_t i = 0; i < n->region_count; i++)
+        if (block_writes(n->regions[i], tensor))
+            return true;
+    return false;
+}
+
+static bool block_writes(const struct ir_block *b, uint8_t tensor)
+{
+    for (const struct ir_node *n = b->first; n; n = n->next)
+        if (node_writes(n, tensor))
+            return true;
+    return false;
+}
+
+/* Do the nodes from `from` up to `to` write to the tensor? */
+static bool written_between(const struct gen *g, const struct ir_node *from,
+                            const struct ir_node *to, uint8_t tensor)
+{
+    for (const struct ir_node *n = from; g->gpu->written[tensor] && n != to; n = n->next)
+        if (node_writes(n, tensor))
+            return true;
+    return false;
+}
+
+/* A load of the body's own block, of another place in each round, before the round writes there. */
 static bool describe(struct gen *g, const struct ir_node *sweep, const struct ir_node *n,
                      struct gpu_staged *out)
 {
-    if (n->op != IR_OP_load || !(gpu_subscript_axes(g->f, n) >> sweep->attr.axis & 1))
+    if (n->op != IR_OP_load || !(gpu_subscript_axes(g->f, n) >> sweep->attr.axis & 1) ||
+        written_between(g, sweep->regions[0]->first, n, n->attr.tensor))
         return false;
     for (uint32_t d = 0; d < g->f->tensors.data[n->attr.tensor].rank; d++)
         if (!is_free(n->operands[d], sweep, 6))
@@ -95,18 +126,30 @@ static bool is_same_range(const struct ir_node *a, const struct ir_node *b)
            a->operands[0] == b->operands[0] && a->operands[1] == b->operands[1];
 }
 
-/* Is the load repeated by a sweep of the same range, in n or the nodes after it? */
-static bool is_read_again(struct gen *g, const struct ir_node *n, const struct ir_node *sweep,
-                          const struct ir_node *load)
+/* Is the load repeated by a sweep of the same range, in n or inside it? */
+static bool repeats(struct gen *g, const struct ir_node *n, const struct ir_node *sweep,
+                    const struct ir_node *load)
 {
-    for (; n; n = n->next) {
-        if (is_same_range(sweep, n) && same_load(g, n, load))
-            return true;
-        for (uint32_t i = 0; i < n->region_count; i++)
-            if (is_read_again(g, n->regions[i]->first, sweep, load))
+    if (is_same_range(sweep, n) && same_load(g, n, load))
+        return true;
+    for (uint32_t i = 0; i < n->region_count; i++)
+        for (const struct ir_node *m = n->regions[i]->first; m; m = m->next)
+            if (repeats(g, m, sweep, load))
                 return true;
-    }
     return false;
+}
+
+/* Is the load repeated after the sweep, and nothing written to the tensor before the last time? */
+static bool is_read_again(struct gen *g, const struct ir_node *sweep, const struct ir_node *load)
+{
+    const struct ir_node *last = NULL;
+    for (const struct ir_node *n = sweep->next; n; n = n->next)
+        if (repeats(g, n, sweep, load))
+            last = n;
+    if (!last)
+        return false;
+    bool itself = is_same_range(sweep, last);
+    return !written_between(g, sweep, itself ? last : last->next, load->attr.tensor);
 }
 
 static struct gpu_stage *new_stage(struct gen *g, const struct ir_node *sweep)
@@ -158,7 +201,7 @@ static struct gpu_stage *open_hold(struct gen *g, struct ir_node *sweep)
     uint32_t vectors = 0, bytes = 0;
     struct gpu_staged x;
     for (const struct ir_node *n = sweep->regions[0]->first; n; n = n->next)
-        if (describe(g, sweep, n, &x) && is_read_again(g, sweep->next, sweep, n)) {
+        if (describe(g, sweep, n, &x) && is_read_again(g, sweep, n)) {
             add_load(g, s, x);
             vectors += x.vectors;
             bytes += x.vectors * x.bytes;
@@ -192,7 +235,8 @@ static struct gpu_stage *reopen(struct gen *g, struct ir_node *sweep, const stru
     s->loads.data = NULL;
     s->loads.count = s->loads.capacity = 0;
     for (const struct ir_node *n = sweep->regions[0]->first; n; n = n->next) {
-        const struct gpu_staged *x = n->op == IR_OP_load ? find_held(g, first, n) : NULL;
+        struct gpu_staged own;
+        const struct gpu_staged *x = describe(g, sweep, n, &own) ? find_held(g, first, n) : NULL;
         if (!x)
             continue;
         struct gpu_staged mine = *x;

@@ -277,6 +277,20 @@ static void measure(struct gen *g, struct sweep *s)
     gpu_tile_learn(g, s);
 }
 
+/* A break passes by the waits of the rounds that are left. */
+static bool has_break(const struct ir_block *b)
+{
+    for (const struct ir_node *n = b->first; n; n = n->next) {
+        if (n->op == IR_OP_break)
+            return true;
+        bool loop = n->op == IR_OP_sweep || n->op == IR_OP_for || n->op == IR_OP_loop;
+        for (uint32_t i = 0; i < n->region_count && !loop; i++)
+            if (has_break(n->regions[i]))
+                return true;
+    }
+    return false;
+}
+
 void gpu_sweep(struct gen *g, struct ir_node *n)
 {
     struct sweep s = {.node = n, .axis = n->attr.axis};
@@ -299,4 +313,6 @@ void gpu_sweep(struct gen *g, struct ir_node *n)
     gpu_end_loop(g, n);
     LLVMBuildBr(g->b, s.exit);
     LLVMPositionBuilderAtEnd(g->b, s.exit);
+    if (stage && stage->slots && has_break(n->regions[0]))
+        g->gpu->hooks->wait(&g->gpu->lane, 0);
 }
