@@ -112,6 +112,8 @@ uint32_t gpu_width_of(struct gen *g, const struct ir_node *n, axis_set axes, boo
     uint8_t possible_axis;
     uint32_t bytes = g->gpu->schedule.vector;
     uint32_t proven = gpu_access_width(g, g->gpu->layout, n, axes, bytes, axis, &why);
+    if (proven > 1 && g->gpu->shifted >> *axis & 1)
+        proven = 1; /* of tiles that begin with the range */
     uint32_t possible = gpu_possible_width(g, g->gpu->layout, n, axes, bytes, &possible_axis);
     *tested = possible > proven && moves_alone(g, axes, possible_axis);
     if (!*tested)

@@ -419,7 +419,7 @@ static void emit_node(struct gen *g, struct ir_node *n)
 void gpu_block(struct gen *g, struct ir_block *b)
 {
     bool body = b == g->f->body;
-    uint32_t held = g->gpu->held.count;
+    uint32_t held = g->gpu->held.count, walks = g->gpu->walks.count;
     for (struct ir_node *n = b->first; n; n = n->next) {
         if (body) {
             gpu_place_axes(g);
@@ -431,6 +431,7 @@ void gpu_block(struct gen *g, struct ir_block *b)
             gpu_after_node(g, n);
     }
     g->gpu->held.count = held; /* what was kept by this block's sweeps */
+    g->gpu->walks.count = walks;
 }
 
 /* ---- combiners --------------------------------------------------------------------------------- */

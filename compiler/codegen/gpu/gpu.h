@@ -92,6 +92,14 @@ struct gpu_axis {
     LLVMValueRef *tests; /* by register number along the axis: exists */
 };
 
+/* Where a sweep begins: another one of the same range does so too, so that each thread meets the
+ * elements again that it had. */
+struct gpu_walk {
+    uint8_t axis;
+    const struct ir_value *lo, *hi;
+    LLVMValueRef begin, first; /* as in struct sweep */
+};
+
 /* Two copies of some shared memory that take turns, or one. */
 struct gpu_turns {
     uint32_t first, sum; /* offset of one copy, sum of the copies' offsets */
@@ -138,6 +146,8 @@ struct gpu {
     const struct gpu_absent *absent; /* scalars that the tile at hand does not reach; NULL: none */
     struct gpu_stage *stage;         /* of the sweep that is being emitted; NULL: none */
     VEC(struct gpu_stage *) held;    /* what earlier sweeps of open blocks keep */
+    VEC(struct gpu_walk) walks;      /* where those began */
+    axis_set shifted;                /* axes whose tile begins before its range (shift.c) */
     VEC(struct ir_node *) pending;   /* accesses of written tensors since the last barrier */
 };
 
@@ -309,9 +319,10 @@ void gpu_take_vectors(struct gen *g, const struct gpu_address *a, LLVMValueRef c
 
 /* May tiles of the axis begin before its range, so that accesses are aligned? */
 bool gpu_is_shiftable(const struct gen *g, uint8_t axis);
-/* i64: how many elements the tile that begins at `at` should begin earlier; NULL: it is aligned as it
- * is, or cannot be. granule: bytes to align to. */
-LLVMValueRef gpu_shift(struct gen *g, uint8_t axis, LLVMValueRef at, uint32_t granule);
+/* i64: how many elements, fewer than a tile has, the tile that begins at `at` should begin earlier;
+ * NULL: it is aligned as it is, or cannot be. granule: bytes to align to. */
+LLVMValueRef gpu_shift(struct gen *g, uint8_t axis, LLVMValueRef at, uint32_t granule,
+                       uint64_t tile);
 
 /* ---- rounds: stage.c --------------------------------------------------------------------------- */
 

@@ -432,11 +432,12 @@ static void place_range(struct gen *g, uint8_t axis)
 {
     const struct ir_axis *a = &g->f->axes.data[axis];
     LLVMValueRef lo = gpu_scalar(g, a->lo), hi = gpu_scalar(g, a->hi);
-    LLVMValueRef shift = gpu_shift(g, axis, lo, 16);
+    LLVMValueRef shift = gpu_shift(g, axis, lo, 16, (uint64_t)a->tile);
     if (!shift) {
         gpu_place_axis(g, axis, lo, a->full ? NULL : hi, gpu_group(g, a->lo, a->hi, 0));
         return;
     }
+    g->gpu->shifted |= (axis_set)1 << axis;
     LLVMValueRef early = LLVMBuildSub(g->b, lo, shift, "");
     LLVMValueRef length = LLVMBuildSub(g->b, hi, early, "");
     LLVMValueRef fits = LLVMBuildICmp(g->b, LLVMIntSLE, length, gen_index(g, a->tile), "");

@@ -39,13 +39,43 @@ bool gpu_is_shiftable(const struct gen *g, uint8_t axis)
 
 /* ---- by how much ------------------------------------------------------------------------------- */
 
-/* Rows of other axes: the shift is one for all registers of a thread, and in a sweep, whose rounds
- * all threads go through together, for all threads. */
-static bool is_uniform(const struct gen *g, axis_set others, bool swept)
+static axis_set combined_axes(const struct ir_node *n)
 {
+    switch ((int)n->op) {
+    case IR_OP_reduce: return n->attr.axes;
+    case IR_OP_relabel: return (axis_set)1 << n->attr.axis | (axis_set)1 << n->attr.to;
+    case IR_OP_scan:
+    case IR_OP_extract:
+    case IR_OP_merge:
+    case IR_OP_dot: return (axis_set)1 << n->attr.axis;
+    default: return 0;
+    }
+}
+
+/* Do threads exchange, along the other axis, values that have the axis too? */
+static bool is_combined(const struct ir_block *b, uint8_t axis, uint8_t other)
+{
+    for (const struct ir_node *n = b->first; n; n = n->next) {
+        for (uint32_t i = 0; i < n->operand_count && combined_axes(n) >> other & 1; i++)
+            if (n->operands[i]->type.axes >> axis & 1)
+                return true;
+        for (uint32_t i = 0; i < n->region_count; i++)
+            if (is_combined(n->regions[i], axis, other))
+                return true;
+    }
+    return false;
+}
+
+/* Rows of other axes: the shift is one for all registers of a thread, and for all threads where they go
+ * through the rounds of a sweep together, or where rows are combined. */
+static bool is_uniform(const struct gen *g, axis_set others, uint8_t axis)
+{
+    bool swept = g->f->axes.data[axis].kind == IR_AXIS_SWEPT;
     for (unsigned i = 0; i < g->f->axes.count; i++) {
         const struct gpu_axis_layout *l = &g->gpu->layout->axes[i];
-        if ((others >> i & 1) && (l->regs > 1 || (swept && l->digit_count)))
+        if (!(others >> i & 1))
+            continue;
+        if (l->regs > 1 || (l->digit_count && (swept || is_combined(g->f->body, axis, (uint8_t)i))))
             return false;
     }
     return true;
@@ -92,8 +122,7 @@ static bool decides(struct gen *g, const struct ir_node *n, uint8_t axis)
         gpu_access_width(g, g->gpu->layout, n, axes, bytes, &along, &why) >= possible)
         return false;
     axis_set others = axes & ~((axis_set)1 << axis);
-    return is_uniform(g, others, g->f->axes.data[axis].kind == IR_AXIS_SWEPT) &&
-           is_ready(g, n, axis);
+    return is_uniform(g, others, axis) && is_ready(g, n, axis);
 }
 
 static const struct ir_node *find_deciding(struct gen *g, const struct ir_block *b, uint8_t axis)
@@ -120,7 +149,8 @@ static bool is_converted(const struct gen *g, uint8_t axis)
     return false;
 }
 
-LLVMValueRef gpu_shift(struct gen *g, uint8_t axis, LLVMValueRef at, uint32_t granule)
+LLVMValueRef gpu_shift(struct gen *g, uint8_t axis, LLVMValueRef at, uint32_t granule,
+                       uint64_t tile)
 {
     if (!gpu_is_shiftable(g, axis) || is_converted(g, axis))
         return NULL;
@@ -131,6 +161,8 @@ LLVMValueRef gpu_shift(struct gen *g, uint8_t axis, LLVMValueRef at, uint32_t gr
     g->gpu->axes[axis] = (struct gpu_axis){.placed = true, .start = at};
     struct gpu_address a = gpu_address(g, n, gpu_subscript_axes(g->f, n));
     g->gpu->axes[axis] = saved;
+    while (granule > tile * a.bytes)
+        granule /= 2;
     LLVMValueRef low = LLVMBuildAnd(g->b, a.base, gen_index(g, (int64_t)granule - 1), "");
     return LLVMBuildUDiv(g->b, low, gen_index(g, a.bytes), "");
 }

@@ -264,15 +264,44 @@ static void walk_ring(struct gen *g, const struct sweep *s, struct gpu_stage *st
 
 enum { SECTOR_LINE = 128 }; /* bytes that the caches move together: rows begin best at multiples */
 
+/* A first tile has elements of the range, and of an empty range there is no tile. */
+static struct gpu_walk new_walk(struct gen *g, const struct sweep *s)
+{
+    const struct ir_value *lo_of = s->node->operands[0], *hi_of = s->node->operands[1];
+    LLVMValueRef lo = gpu_scalar(g, s->node->operands[0]);
+    struct gpu_walk w = {.axis = s->axis, .lo = lo_of, .hi = hi_of, .begin = lo};
+    LLVMValueRef shift = gpu_shift(g, s->axis, lo, SECTOR_LINE, s->tile);
+    if (!shift)
+        return w;
+    LLVMValueRef some = LLVMBuildICmp(g->b, LLVMIntSLT, lo, s->hi, "");
+    shift = LLVMBuildSelect(g->b, some, shift, gen_index(g, 0), "");
+    w.begin = LLVMBuildSub(g->b, lo, shift, "");
+    w.first = lo;
+    return w;
+}
+
+static struct gpu_walk walk_of(struct gen *g, const struct sweep *s)
+{
+    for (uint32_t i = g->gpu->walks.count; i-- > 0;) {
+        const struct gpu_walk *w = &g->gpu->walks.data[i];
+        if (w->axis == s->axis && w->lo == s->node->operands[0] && w->hi == s->node->operands[1])
+            return *w;
+    }
+    struct gpu_walk w = new_walk(g, s);
+    vec_push(&g->s->module, &g->gpu->walks, w);
+    return w;
+}
+
 static void measure(struct gen *g, struct sweep *s)
 {
-    LLVMValueRef lo = gpu_scalar(g, s->node->operands[0]);
-    LLVMValueRef shift = gpu_shift(g, s->axis, lo, SECTOR_LINE);
     s->hi = gpu_scalar(g, s->node->operands[1]);
     s->tile = (uint64_t)g->f->axes.data[s->axis].tile;
-    s->full = g->f->axes.data[s->axis].full && !shift;
-    s->begin = shift ? LLVMBuildSub(g->b, lo, shift, "") : lo;
-    s->first = shift ? lo : NULL;
+    struct gpu_walk w = walk_of(g, s);
+    s->begin = w.begin;
+    s->first = w.first;
+    s->full = g->f->axes.data[s->axis].full && !s->first;
+    axis_set own = (axis_set)1 << s->axis;
+    g->gpu->shifted = s->first ? g->gpu->shifted | own : g->gpu->shifted & ~own;
     s->group = s->first ? 1 : gpu_group(g, s->node->operands[0], s->node->operands[1], s->tile);
     gpu_tile_learn(g, s);
 }
