@@ -257,6 +257,8 @@ bool gpu_has_conflict(struct gen *g, struct ir_node *loop);
 void gpu_order_loop(struct gen *g, struct ir_node *loop);
 /* Are the subscripts of two accesses of one tensor the same? */
 bool gpu_same_place(const struct ir_node *a, const struct ir_node *b, uint32_t rank);
+/* Do the subscripts name each of its elements once, so that each belongs to one thread? */
+bool gpu_names_once(const struct gen *g, const struct ir_node *n);
 /* A barrier of the block (cluster: of its blocks), with all that belongs to it. */
 void gpu_barrier(struct gen *g);
 
@@ -319,6 +321,8 @@ void gpu_take_vectors(struct gen *g, const struct gpu_address *a, LLVMValueRef c
 
 /* May tiles of the axis begin before its range, so that accesses are aligned? */
 bool gpu_is_shiftable(const struct gen *g, uint8_t axis);
+/* Will some? What decides may not be known yet. */
+bool gpu_may_shift(struct gen *g, uint8_t axis);
 /* i64: how many elements, fewer than a tile has, the tile that begins at `at` should begin earlier;
  * NULL: it is aligned as it is, or cannot be. granule: bytes to align to. */
 LLVMValueRef gpu_shift(struct gen *g, uint8_t axis, LLVMValueRef at, uint32_t granule,

@@ -1,8 +1,11 @@
 /* The order of accesses to tensors that the kernel writes. The threads of a block see each other's
  * writes after a barrier only, so one is put between two accesses of a tensor, one of them a write,
- * unless each thread meets its own elements alone: both have the same subscripts and layout, and no
- * other thread reads copies of them (of copies only one is written). Tensor parameters do not overlap: the
- * runtime checks. */
+ * unless each thread meets its own elements alone: both have the same subscripts and layout, these name
+ * each element once, and no other thread reads copies of them (of copies only one is written).
+ *
+ * From one round of a loop to another the same subscripts may name other elements. That is harmless in a
+ * dim that is one number for all threads (a row), and not in one that tells threads apart: there only the
+ * tiles of a sweep are known to differ. Tensor parameters do not overlap: the runtime checks. */
 #include "codegen/gpu/gpu.h"
 
 static bool is_access(const struct ir_node *n)
@@ -47,10 +50,99 @@ bool gpu_same_place(const struct ir_node *a, const struct ir_node *b, uint32_t r
     return true;
 }
 
+/* ---- each element once -------------------------------------------------------------------------- */
+
+static bool is_spread(const struct gen *g, unsigned axis)
+{
+    const struct gpu_axis_layout *l = &g->gpu->layout->axes[axis];
+    return l->regs > 1 || l->digit_count;
+}
+
+static bool is_inside(const struct ir_value *v, const struct ir_node *loop)
+{
+    const struct ir_block *b = v->def == IR_DEF_ARG ? v->block : v->node->block;
+    while (b && b->parent != loop)
+        b = b->parent ? b->parent->block : NULL;
+    return b != NULL;
+}
+
+static bool changes(const struct ir_affine *f, const struct ir_node *loop)
+{
+    for (uint32_t i = 0; loop && i < f->term_count; i++)
+        if (f->terms[i].value && is_inside(f->terms[i].value, loop))
+            return true;
+    return false;
+}
+
 static bool is_zero(const struct ir_value *v)
 {
     return v && v->def == IR_DEF_NODE && v->node->op == IR_OP_const && v->node->attr.i == 0;
 }
+
+/* A factor of rows in turn, p + i * P with p in 0 .. P: where a program runs there is one. */
+static bool is_positive(const struct gen *g, const struct ir_value *factor)
+{
+    for (unsigned i = 0; i < g->f->axes.count; i++) {
+        const struct ir_axis *a = &g->f->axes.data[i];
+        bool runs = a->kind == IR_AXIS_PROGRAM || a->kind == IR_AXIS_GRID;
+        if (runs && a->hi == factor && is_zero(a->lo))
+            return true;
+    }
+    return false;
+}
+
+/* Does the subscript differ for each element of the axis, whatever the rest of it is? */
+static bool tells_apart(const struct gen *g, const struct ir_affine *f, unsigned axis,
+                        const struct ir_node *loop)
+{
+    bool moves_on =
+        f->affine && f->coefficient[axis] && (!f->factor[axis] || is_positive(g, f->factor[axis]));
+    if (!moves_on || changes(f, loop))
+        return false;
+    for (unsigned i = 0; i < g->f->axes.count; i++) {
+        bool moves = loop && g->f->axes.data[i].kind == IR_AXIS_SWEPT;
+        if (i != axis && (f->axes >> i & 1) && (is_spread(g, i) || moves))
+            return false;
+    }
+    return true;
+}
+
+/* loop: in each of its rounds, and all of them together; NULL: at one time. */
+static bool is_injective(const struct gen *g, const struct ir_node *n, const struct ir_node *loop)
+{
+    axis_set axes = gpu_subscript_axes(g->f, n);
+    for (unsigned i = 0; i < g->f->axes.count; i++) {
+        bool told = !(axes >> i & 1) || !is_spread(g, i);
+        for (uint32_t d = 0; d < g->f->tensors.data[n->attr.tensor].rank && !told; d++) {
+            struct ir_affine f;
+            ir_affine_of(n->operands[d], &f);
+            told = tells_apart(g, &f, i, loop);
+        }
+        if (!told)
+            return false;
+    }
+    return true;
+}
+
+bool gpu_names_once(const struct gen *g, const struct ir_node *n)
+{
+    return is_injective(g, n, NULL);
+}
+
+/* A sweep inside the loop may begin elsewhere in each round, so that other threads have its elements. */
+static bool is_dealt_anew(struct gen *g, const struct ir_node *n, const struct ir_node *loop)
+{
+    axis_set axes = gpu_subscript_axes(g->f, n);
+    for (unsigned i = 0; loop && i < g->f->axes.count; i++) {
+        bool own = loop->op == IR_OP_sweep && loop->attr.axis == i;
+        if ((axes >> i & 1) && g->f->axes.data[i].kind == IR_AXIS_SWEPT && is_spread(g, i) &&
+            !own && gpu_may_shift(g, (uint8_t)i))
+            return true;
+    }
+    return false;
+}
+
+/* ---- side by side ------------------------------------------------------------------------------- */
 
 /* The one scalar by which two subscripts of the same axes differ; NULL: another difference. */
 static const struct ir_value *distance(const struct ir_affine *a, const struct ir_affine *b)
@@ -87,34 +179,38 @@ static bool side_by_side(const struct gen *g, const struct ir_affine *a, const s
 }
 
 static bool is_apart(const struct gen *g, const struct ir_node *a, const struct ir_node *b,
-                     uint32_t rank)
+                     uint32_t rank, const struct ir_node *loop)
 {
     struct ir_affine x, y;
     for (uint32_t d = 0; d < rank; d++) {
         ir_affine_of(a->operands[d], &x);
         ir_affine_of(b->operands[d], &y);
-        if (side_by_side(g, &x, &y))
+        if (side_by_side(g, &x, &y) && !changes(&x, loop) && !changes(&y, loop))
             return true;
     }
     return false;
 }
 
-/* May a thread meet another's elements? */
-static bool conflict(struct gen *g, const struct ir_node *a, const struct ir_node *b)
+/* May a thread meet another's elements? loop: in any rounds of it; NULL: at one time. */
+static bool conflict(struct gen *g, const struct ir_node *a, const struct ir_node *b,
+                     const struct ir_node *loop)
 {
     const struct ir_tensor *t = &g->f->tensors.data[a->attr.tensor];
     if (a->attr.tensor != b->attr.tensor || (!writes(a) && !writes(b)))
         return false;
     if (a->op == IR_OP_atomic && b->op == IR_OP_atomic)
         return false;
-    if (is_apart(g, a, b, t->rank))
+    if (is_apart(g, a, b, t->rank, loop))
         return false;
     const struct gpu_layout *l = g->gpu->layout;
     if (a != b && (gpu_anchor_of(l, a) || gpu_anchor_of(l, b)))
         return true;
     axis_set axes = gpu_subscript_axes(g->f, a);
-    return axes != gpu_subscript_axes(g->f, b) || !gpu_same_place(a, b, t->rank) ||
-           (!(writes(a) && writes(b)) && gpu_owner(g, axes) != NULL);
+    if (axes != gpu_subscript_axes(g->f, b) || !gpu_same_place(a, b, t->rank) ||
+        !is_injective(g, a, loop))
+        return true;
+    bool reads = !writes(a) || !writes(b);
+    return reads && (gpu_owner(g, axes) != NULL || is_dealt_anew(g, a, loop));
 }
 
 void gpu_barrier(struct gen *g)
@@ -132,7 +228,7 @@ void gpu_order(struct gen *g, struct ir_node *n)
     if (!g->gpu->written[n->attr.tensor])
         return;
     for (uint32_t i = 0; i < g->gpu->pending.count; i++)
-        if (conflict(g, g->gpu->pending.data[i], n)) {
+        if (conflict(g, g->gpu->pending.data[i], n, NULL)) {
             gpu_barrier(g);
             break;
         }
@@ -163,7 +259,7 @@ struct gpu_before gpu_order_ahead(struct gen *g, struct ir_node *loop)
     collect(g, loop->regions[0], &all);
     for (uint32_t i = 0; i < all.nodes.count; i++)
         for (uint32_t k = 0; k < g->gpu->pending.count; k++)
-            if (conflict(g, g->gpu->pending.data[k], all.nodes.data[i]))
+            if (conflict(g, g->gpu->pending.data[k], all.nodes.data[i], NULL))
                 gpu_barrier(g); /* nothing is pending then */
     struct gpu_before before = {.count = g->gpu->pending.count};
     before.nodes = arena_array(&g->s->module, struct ir_node *, before.count + 1);
@@ -190,7 +286,7 @@ bool gpu_has_conflict(struct gen *g, struct ir_node *loop)
     collect(g, loop->regions[0], &all);
     for (uint32_t i = 0; i < all.nodes.count; i++)
         for (uint32_t k = 0; k <= i; k++)
-            if (conflict(g, all.nodes.data[i], all.nodes.data[k]))
+            if (conflict(g, all.nodes.data[i], all.nodes.data[k], loop))
                 return true;
     return false;
 }

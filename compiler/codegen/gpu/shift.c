@@ -108,8 +108,8 @@ static bool is_ready(struct gen *g, const struct ir_node *n, uint8_t axis)
     return true;
 }
 
-/* An access along the axis that is not known to be aligned. */
-static bool decides(struct gen *g, const struct ir_node *n, uint8_t axis)
+/* An access along the axis that is not known to be aligned, of one shift for all that must share it. */
+static bool may_decide(struct gen *g, const struct ir_node *n, uint8_t axis)
 {
     uint8_t along;
     const char *why;
@@ -122,16 +122,18 @@ static bool decides(struct gen *g, const struct ir_node *n, uint8_t axis)
         gpu_access_width(g, g->gpu->layout, n, axes, bytes, &along, &why) >= possible)
         return false;
     axis_set others = axes & ~((axis_set)1 << axis);
-    return is_uniform(g, others, axis) && is_ready(g, n, axis);
+    return is_uniform(g, others, axis);
 }
 
-static const struct ir_node *find_deciding(struct gen *g, const struct ir_block *b, uint8_t axis)
+/* ready: of those whose address is known at this place. */
+static const struct ir_node *find_deciding(struct gen *g, const struct ir_block *b, uint8_t axis,
+                                           bool ready)
 {
     for (const struct ir_node *n = b->first; n; n = n->next) {
-        if (decides(g, n, axis))
+        if (may_decide(g, n, axis) && (!ready || is_ready(g, n, axis)))
             return n;
         for (uint32_t i = 0; i < n->region_count; i++) {
-            const struct ir_node *found = find_deciding(g, n->regions[i], axis);
+            const struct ir_node *found = find_deciding(g, n->regions[i], axis, ready);
             if (found)
                 return found;
         }
@@ -149,12 +151,18 @@ static bool is_converted(const struct gen *g, uint8_t axis)
     return false;
 }
 
+bool gpu_may_shift(struct gen *g, uint8_t axis)
+{
+    return gpu_is_shiftable(g, axis) && !is_converted(g, axis) &&
+           find_deciding(g, g->f->body, axis, false);
+}
+
 LLVMValueRef gpu_shift(struct gen *g, uint8_t axis, LLVMValueRef at, uint32_t granule,
                        uint64_t tile)
 {
     if (!gpu_is_shiftable(g, axis) || is_converted(g, axis))
         return NULL;
-    const struct ir_node *n = find_deciding(g, g->f->body, axis);
+    const struct ir_node *n = find_deciding(g, g->f->body, axis, true);
     if (!n)
         return NULL;
     struct gpu_axis saved = g->gpu->axes[axis];

@@ -31,7 +31,8 @@ static bool stays(const struct gen *g, const struct ir_block *b, const struct ir
     uint32_t rank = g->f->tensors.data[load->attr.tensor].rank;
     for (const struct ir_node *n = b->first; n; n = n->next) {
         bool writes = ir_op_info(n->op)->traits & IR_WRITES;
-        if (writes && n->attr.tensor == load->attr.tensor && !gpu_same_place(n, load, rank))
+        if (writes && n->attr.tensor == load->attr.tensor &&
+            (!gpu_same_place(n, load, rank) || !gpu_names_once(g, load)))
             return false;
         for (uint32_t i = 0; i < n->region_count; i++)
             if (!stays(g, n->regions[i], load))
