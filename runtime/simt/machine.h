@@ -94,6 +94,7 @@ enum state {
 struct copy {
     const struct ldsl_simt_site *site;
     const void *from; /* NULL: zeros */
+    uint32_t used;    /* bit i: element i was read; the last bit stands for all that follow */
     uint32_t offset, group;
     uint8_t data[16], poison[16];
 };

@@ -297,8 +297,9 @@ void call_copy(struct ldsl_simt_thread *given, const struct ldsl_simt_site *site
     bool read = guard && simt_read(t, site, address, used, c->data, c->poison);
     if (!guard)
         memset(c->poison, 0xff, sizeof c->poison);
-    if (read && used == UINT32_MAX)
+    if (read)
         c->from = (const void *)(uintptr_t)address;
+    c->used = used;
     set_pending(t, offset, site->bytes);
 }
 
@@ -307,9 +308,19 @@ void call_commit(struct ldsl_simt_thread *given)
     thread_of(given)->group++;
 }
 
+static bool is_unchanged(struct thread *t, const struct copy *c)
+{
+    uint32_t size = c->site->element;
+    for (uint32_t i = 0; c->from && i < c->site->bytes / size; i++)
+        if (c->used >> (i < 31 ? i : 31) & 1 &&
+            !simt_unchanged(t, (const char *)c->from + i * size, c->data + i * size, size))
+            return false;
+    return true;
+}
+
 static void arrive(struct thread *t, const struct copy *c)
 {
-    if (c->from && !simt_unchanged(t, c->from, c->data, c->site->bytes))
+    if (!is_unchanged(t, c))
         simt_fail(t, c->site, "%s copies bytes of %s that changed before the copy was waited for",
                   name_of(t).text, c->site->text);
     memcpy(t->block->shared + c->offset, c->data, c->site->bytes);
