@@ -239,7 +239,7 @@ static void masked_classes(void **state)
 /* Near 2^30 f32 steps by 64: the difference of two neighbours is exact, their exponents are not. */
 static void logits_of_30_bits(void **state)
 {
-    float z[] = {866710016, 866709952, 0};
+    float z[] = {866710016.0f, 866709952.0f, 0};
     assert_true(loss_of(*state, z, 3, 0, 0) <= 1e-6f);
     assert_true(fabsf(loss_of(*state, z, 3, 1, 0) - 64) <= 1e-4f);
 }
