@@ -34,8 +34,8 @@ enum ldsl_emit {
 
 typedef struct ldsl_options {
     enum ldsl_emit emit;
-    const char *target;     /* "cpu:native" */
-    const char *kernel;     /* NULL: the only kernel of the file */
+    const char *target; /* "cpu:native" */
+    const char *kernel; /* NULL: the only kernel of the file */
     /* "T=bf16,BR=4"; NULL: all defaults. A number for a dim, "D=4096", chooses what is left out as a
      * launch with such tensors would. */
     const char *bindings;

@@ -60,9 +60,10 @@ static enum ldsl_status fake_compile(ldsl_artifact **out, const ldsl_source *sou
             *out = artifact_create(&parts);
     } else if (!s.errors) {
         struct bindings bindings;
-        struct ir_func *f = sema_parse_bindings(m, options->kernel, options->bindings, NULL, &bindings)
-                                ? sema_elaborate(m, options->kernel, &bindings)
-                                : NULL;
+        struct ir_func *f =
+            sema_parse_bindings(m, options->kernel, options->bindings, NULL, &bindings)
+                ? sema_elaborate(m, options->kernel, &bindings)
+                : NULL;
         if (f)
             *out = kernel_artifact(f, options->bindings);
     }
