@@ -150,11 +150,12 @@ static bool refer(struct trial *out, const struct subject *reference, const stru
            !trial_run(out, ops->context, ops->library, &error);
 }
 
+/* A NaN is like nothing, not even another: it shows nothing about the others of its row. */
 static bool is_same(const struct tensor *a, const struct tensor *b)
 {
     for (size_t k = 0; k < a->count; k++) {
         double x = tensor_get(a, k), y = tensor_get(b, k);
-        if (fabs(x - y) > same_within * fmax(fabs(x), fabs(y)))
+        if (!(fabs(x - y) <= same_within * fmax(fabs(x), fabs(y))))
             return false;
     }
     return true;
