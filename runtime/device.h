@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 enum { RT_GPU_BLOCKS_MOST = INT32_MAX }; /* of one launch on NVIDIA's GPUs, along x */
+enum { RT_CLUSTER_SIZES = 3 };
 
 /* What to know of an open device. The numbers are the `dev.` facts of the language. */
 struct rt_device_info {
@@ -30,6 +31,9 @@ struct rt_device_info {
     int64_t smem;          /* shared memory a program may use, bytes; CPU: 0 */
     int64_t cc;            /* compute capability times ten (90); CPU: 0 */
     int64_t lanes;         /* threads that shuffle among themselves; CPU: 1 */
+    /* Clusters of 2, 4 and 8 blocks that run at once if each block has a multiprocessor for itself;
+     * where there are no clusters, 0. */
+    int64_t clusters[RT_CLUSTER_SIZES];
     uint64_t blocks_most;  /* programs of a launch, times the blocks of each; 0: any number */
     bool is_gpu;
 };

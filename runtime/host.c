@@ -210,6 +210,9 @@ static enum rt_eval eval_fact(const struct rt_frame *f, const struct ldsl_module
     case LDSL_DEVICE_CC: *out = rt_value_int(d->cc); break;
     case LDSL_DEVICE_LANES: *out = rt_value_int(d->lanes); break;
     case LDSL_DEVICE_IS_GPU: *out = rt_value_int(d->is_gpu); break;
+    case LDSL_DEVICE_CLUSTERS_OF_2: *out = rt_value_int(d->clusters[0]); break;
+    case LDSL_DEVICE_CLUSTERS_OF_4: *out = rt_value_int(d->clusters[1]); break;
+    case LDSL_DEVICE_CLUSTERS_OF_8: *out = rt_value_int(d->clusters[2]); break;
     case LDSL_DEVICE_FACT_COUNT: break;
     }
     return RT_EVAL_OK;

@@ -324,11 +324,16 @@ struct const_value device_fact(struct session *s, struct ast_name name,
         bool known;
         struct const_value value;
     } facts[] = {
-        {"sm_count",          false,     const_unknown(IR_INDEX)},
-        {"smem",              known,     const_int(IR_INDEX,      d->smem)},
-        {"cc",                   known,                         const_int(IR_INDEX,                         d->cc)},
-        {"lanes",             known,                      const_int(IR_INDEX,               d->lanes)},
-        {"is_gpu", known,const_bool(d->is_gpu)},
+        /* clang-format off */
+        {"sm_count",      false, const_unknown(IR_INDEX)},
+        {"smem",          known, const_int(IR_INDEX, d->smem)},
+        {"cc",            known, const_int(IR_INDEX, d->cc)},
+        {"lanes",         known, const_int(IR_INDEX, d->lanes)},
+        {"is_gpu",        known, const_bool(d->is_gpu)},
+        {"clusters_of_2", false, const_unknown(IR_INDEX)},
+        {"clusters_of_4", false, const_unknown(IR_INDEX)},
+        {"clusters_of_8", false, const_unknown(IR_INDEX)},
+        /* clang-format on */
     };
     const char *names[sizeof facts / sizeof *facts];
     for (unsigned i = 0; i < sizeof facts / sizeof *facts; i++) {
@@ -341,7 +346,9 @@ struct const_value device_fact(struct session *s, struct ast_name name,
     diag_error(s, name.at, DIAG_UNKNOWN_MEMBER, "a device has no fact called %s", name.text);
     const char *near = nearest_name(name.text, names, sizeof facts / sizeof *facts);
     diag_help(s,
-              near ? "did you mean dev.%s?" : "the facts are sm_count, smem, cc, lanes, is_gpu%s",
+              near ? "did you mean dev.%s?"
+                   : "the facts are sm_count, smem, cc, lanes, is_gpu, clusters_of_2, "
+                     "clusters_of_4 and clusters_of_8%s",
               near ? near : "");
     return const_poison();
 }

@@ -59,7 +59,9 @@ struct ldsl_module_range {
     X(COND,   3) /* a ? b : c */
 
 #define LDSL_DEVICE_FACT_LIST(X) \
-    X(SM_COUNT, "sm_count") X(SMEM, "smem") X(CC, "cc") X(LANES, "lanes") X(IS_GPU, "is_gpu")
+    X(SM_COUNT, "sm_count") X(SMEM, "smem") X(CC, "cc") X(LANES, "lanes") X(IS_GPU, "is_gpu") \
+    X(CLUSTERS_OF_2, "clusters_of_2") X(CLUSTERS_OF_4, "clusters_of_4")                       \
+    X(CLUSTERS_OF_8, "clusters_of_8")
 /* clang-format on */
 
 enum ldsl_host_op {

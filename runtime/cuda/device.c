@@ -88,6 +88,12 @@ enum ldsl_status cuda_open(void **out, const struct cuda_api *api,
         status = CUDA_CALL(d, cuDevicePrimaryCtxRetain, &context, d->handle);
         d->context = status ? NULL : context;
     }
+    if (!status)
+        status = cuda_enter(d);
+    if (!status) {
+        cuda_count_clusters(d);
+        cuda_leave(d);
+    }
     if (status) {
         close_device(d);
         *out = NULL;
@@ -124,6 +130,8 @@ static void describe(void *device, struct rt_device_info *info)
         .blocks_most = RT_GPU_BLOCKS_MOST,
         .is_gpu = true,
     };
+    for (int i = 0; i < RT_CLUSTER_SIZES; i++)
+        info->clusters[i] = d->clusters[i];
     snprintf(info->name, sizeof info->name, "cuda:%u", d->number);
     describe_target(d, info->target, sizeof info->target);
     snprintf(info->model, sizeof info->model, "%s", d->name);

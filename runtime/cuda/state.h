@@ -16,6 +16,7 @@ struct cuda_device {
     uint32_t number;
     int driver; /* 13000: CUDA 13.0 */
     int cc, sm_count, lanes, smem;
+    int clusters[RT_CLUSTER_SIZES]; /* as in struct rt_device_info */
     size_t memory;
     char name[96];
 
@@ -38,6 +39,9 @@ struct cuda_resources {
 enum ldsl_status cuda_open(void **out, const struct cuda_api *api,
                            const struct rt_device_options *options);
 uint32_t cuda_count(const struct cuda_api *api, char *why, size_t size);
+
+/* clusters.c: asks for the number of clusters that run at once. The context is current. */
+void cuda_count_clusters(struct cuda_device *d);
 
 /* kernel.c */
 enum ldsl_status cuda_load(void *device, void **out, const ldsl_artifact *artifact);

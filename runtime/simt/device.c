@@ -122,6 +122,8 @@ static void describe(void *device, struct rt_device_info *info)
                                     .lanes = SIMT_LANES,
                                     .blocks_most = RT_GPU_BLOCKS_MOST,
                                     .is_gpu = true};
+    for (uint32_t i = 0; d->gpu->cc >= 90 && i < RT_CLUSTER_SIZES; i++)
+        info->clusters[i] = PROCESSORS >> (i + 1);
     loader_describe(cpu, sizeof cpu, info->identity, sizeof info->identity);
     snprintf(info->name, sizeof info->name, "%s", d->gpu->device);
     snprintf(info->target, sizeof info->target, "simt:%s", d->gpu->processor);

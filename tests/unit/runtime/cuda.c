@@ -247,7 +247,7 @@ static cu_result get_function(cu_function *function, cu_module module, const cha
 {
     assert_ptr_equal(module, &module_object);
     *function = (cu_function)(void *)&function_object;
-    return strcmp(name, "k") == 0 ? CU_SUCCESS : 1;
+    return strcmp(name, "k") == 0 || strcmp(name, "nothing") == 0 ? CU_SUCCESS : 1;
 }
 
 static cu_result function_attribute(int *value, int attribute, cu_function function)
@@ -269,6 +269,22 @@ static cu_result set_attribute(cu_function function, int attribute, int value)
     assert_int_equal(attribute, CU_FUNC_MAX_DYNAMIC_SHARED_SIZE_BYTES);
     driver.dynamic_shared = value;
     return CU_SUCCESS;
+}
+
+/* Groups of multiprocessors are no multiples of four. Of clusters of eight it knows nothing. */
+static cu_result count_clusters(int *clusters, cu_function function,
+                                const struct cu_launch_config *config)
+{
+    assert_ptr_equal(function, &function_object);
+    assert_int_equal(driver.depth, 1);
+    assert_int_equal(config->shared_bytes, 227 * 1024);
+    assert_int_equal(driver.dynamic_shared, 227 * 1024);
+    assert_int_equal(config->attribute_count, 1);
+    assert_int_equal(config->attributes->id, CU_LAUNCH_CLUSTER_DIMENSION);
+    unsigned blocks = config->attributes->value.cluster.x;
+    assert_int_equal(config->grid_x, blocks);
+    *clusters = blocks == 2 ? 66 : blocks == 4 ? 30 : 14;
+    return blocks == 8 ? 1 : CU_SUCCESS;
 }
 
 static cu_result launch_kernel(const struct cu_launch_config *config, cu_function function,
@@ -313,6 +329,7 @@ static const struct cuda_api api = {
     .cuModuleGetFunction = get_function,
     .cuFuncGetAttribute = function_attribute,
     .cuFuncSetAttribute = set_attribute,
+    .cuOccupancyMaxActiveClusters = count_clusters,
     .cuLaunchKernelEx = launch_kernel,
 };
 
@@ -337,7 +354,9 @@ static int set_up(void **state)
     driver.cc_major = 9;
     warning[0] = '\0';
     struct rt_device_options options = {.number = 1, .sink = &sink};
-    return cuda_open(state, &api, &options);
+    int status = cuda_open(state, &api, &options);
+    driver.pushes = driver.unloaded = driver.dynamic_shared = 0;
+    return status;
 }
 
 static int tear_down(void **state)
@@ -424,6 +443,9 @@ static void the_facts_are_the_drivers(void **state)
     assert_int_equal(info.cc, 90);
     assert_int_equal(info.lanes, 32);
     assert_true(info.is_gpu);
+    assert_int_equal(info.clusters[0], 66);
+    assert_int_equal(info.clusters[1], 30);
+    assert_int_equal(info.clusters[2], 132 / 8); /* it would not say */
 }
 
 static void errors_name_the_call_and_the_drivers_word(void **state)

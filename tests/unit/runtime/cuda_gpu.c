@@ -172,6 +172,12 @@ static void it_describes_itself(void **state)
     assert_true(info.is_gpu);
     assert_true(info.sm_count > 0 && info.smem >= 48 * 1024 && info.cc >= 50);
     assert_int_equal(info.lanes, 32);
+    print_message("clusters of 2, 4, 8: %lld, %lld, %lld\n", (long long)info.clusters[0],
+                  (long long)info.clusters[1], (long long)info.clusters[2]);
+    for (int i = 0; i < RT_CLUSTER_SIZES; i++)
+        assert_true(info.cc >= 90
+                        ? info.clusters[i] > 0 && info.clusters[i] << (i + 1) <= info.sm_count
+                        : info.clusters[i] == 0);
 }
 
 static void a_kernel_of_ptx_text_computes(void **state)
