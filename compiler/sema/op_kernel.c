@@ -13,9 +13,19 @@ struct kernel_unit {
 
 /* ---- specialize -------------------------------------------------------------------------------- */
 
+/* What `where` and the conditions of defaults call specialized; another thing may have the name. */
+static void declare_specialized(struct unit *u, struct span at, uint32_t any)
+{
+    const struct ast_name name = {intern_text(u->s, WORD_SPECIALIZED), at};
+    if (any != LDSL_NONE && !host_find(u, name.text))
+        host_declare(u, name, HOST_NAME_VALUE)->value =
+            (struct host_value){.kind = HOST_NUMBER, .elem = IR_BOOL, .node = any};
+}
+
 static void build_groups(struct kernel_unit *k)
 {
     struct unit *u = &k->u;
+    uint32_t any = LDSL_NONE;
     k->out.groups =
         (struct ldsl_module_range){u->image->checks.count, k->ast->kernel.specialize.count};
     for (uint32_t i = 0; i < k->ast->kernel.specialize.count; i++) {
@@ -30,7 +40,9 @@ static void build_groups(struct kernel_unit *k)
             g->conditions.count ? span_join(g->conditions.data[0]->at, vec_last(&g->conditions)->at)
                                 : g->at;
         unit_check(u, all, source_text(u->s, at), NULL, at);
+        any = i ? host_node(u, LDSL_HOST_OR, IR_BOOL, at, any, all, 0) : all;
     }
+    declare_specialized(u, k->ast->name.at, any);
 }
 
 /* ---- meta -------------------------------------------------------------------------------------- */

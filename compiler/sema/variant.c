@@ -211,6 +211,22 @@ static bool type_name(const struct item *k, const char *name, bool known, int64_
     return true;
 }
 
+/* `specialized`: whether one of the kernel's groups holds. */
+static bool specialized_name(const struct header_scope *h, const char *name,
+                             struct const_value *out)
+{
+    int64_t holds;
+    if (!h->kernel->kernel.specialize.count || strcmp(name, WORD_SPECIALIZED) != 0)
+        return false;
+    *out = const_unknown(IR_BOOL);
+    for (uint32_t i = 0; i < h->kernel->kernel.specialize.count; i++) {
+        const char *group = arena_printf(&h->m->s->scratch, "specialize.%u", i);
+        if (find_binding(h->bindings, group, &holds) && (holds || out->kind != CONST_BOOL))
+            *out = const_bool(holds != 0);
+    }
+    return true;
+}
+
 static bool header_name(void *user, struct ast_name name, struct const_value *out)
 {
     struct header_scope *h = user;
@@ -242,7 +258,7 @@ static bool header_name(void *user, struct ast_name name, struct const_value *ou
             return true;
         }
     if (!is_kernel_dim(k, name.text))
-        return false;
+        return specialized_name(h, name.text, out);
     *out = find_binding(h->given, name.text, &value) ? const_int(IR_INDEX, value)
                                                      : const_unknown(IR_INDEX);
     return true;

@@ -45,6 +45,9 @@ typedef VEC(struct slot) slots;
 /* In canonical order. */
 void slots_of(struct sema_module *m, const struct item *kernel, slots *out);
 
+/* What conditions of `where` and of defaults call the truth that a group of `specialize` holds. */
+#define WORD_SPECIALIZED "specialized"
+
 enum tune_kind tune_kind(struct sema_module *m, const struct ast_tune *t);
 /* The value of a tuned number, bool or word as a binding; false after reporting. */
 bool tune_value(const struct const_scope *scope, const struct ast_tune *t, const struct expr *x,
