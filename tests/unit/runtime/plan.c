@@ -168,6 +168,44 @@ static void test_schedule_in_source(void **state)
     close_world(&w);
 }
 
+static const char special_text[] =
+    "kernel add(x: tensor<f32>[R, D], y: out tensor<f32>[R, D])\n"
+    "  specialize D % 8 == 0, align(x, 16);\n"
+    "  tune { BD in {64, 128, 256}; where specialized || BD < 256;\n"
+    "    default { BD = 256 } where D > 64 && specialized; default { BD = 128 } where "
+    "specialized;\n"
+    "    default { BD = 64 }; }\n"
+    "{ grid r in 0 .. R; axis c in 0 .. D tile BD; sweep c { y[r, c] = x[r, c]; } }\n"
+    "op add_op(x: tensor<f32>[R, D]) -> (y: tensor<f32>[R, D]) { launch add(x, y); }\n";
+
+/* A default may be for launches that a group takes: not only sizes, also addresses decide. */
+static void test_default_of_the_specialized(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t width;
+        uint32_t alignment;
+        const char *variant;
+    } cases[] = {
+        {96, 16, "specialize.0=1,BD=256"},
+        {64, 16, "specialize.0=1,BD=128"},
+        {96, 4,  "specialize.0=0,BD=64" },
+        {97, 16, "specialize.0=0,BD=64" }
+    };
+    struct world w = open_world(special_text);
+    for (int i = 0; i < 4; i++) {
+        ldsl_argument x = tensor("x", LDSL_F32, 3, cases[i].width, -1);
+        x.alignment = cases[i].alignment;
+        ldsl_plan *plan = prepare(&w, "add_op", &x, 1, NULL);
+        assert_string_equal(ldsl_plan_launch_variant(plan, 0), cases[i].variant);
+        ldsl_plan_destroy(plan);
+    }
+    const ldsl_argument odd = tensor("x", LDSL_F32, 3, 97, -1);
+    assert_refused(&w, "add_op", &odd, 1, "BD=256",
+                   "add: where specialized || BD < 256 does not hold for specialize.0=0,BD=256");
+    close_world(&w);
+}
+
 static const char typed_text[] =
     "kernel add<T: float>(x: tensor<T>[R, D], y: out tensor<T>[R, D])\n"
     "  tune { BD in {64, 128}; default { BD = 64 } where T == f32 && D > 64;\n"
@@ -687,6 +725,7 @@ int main(void)
         cmocka_unit_test(test_schedule_values),
         cmocka_unit_test(test_schedule_on_cpu),
         cmocka_unit_test(test_schedule_in_source),
+        cmocka_unit_test(test_default_of_the_specialized),
         cmocka_unit_test(test_default_by_type),
         cmocka_unit_test(test_empty),
         cmocka_unit_test(test_refused_arguments),

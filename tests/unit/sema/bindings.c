@@ -88,6 +88,31 @@ static void test_devices(void **state)
     front_end(&f);
 }
 
+/* A default may be for what is known to be specialized, in whichever way, or for the rest. */
+static void test_specialized(void **state)
+{
+    struct front f;
+    (void)state;
+    front_begin(&f, "kernel k(x: tensor<f32>[R, D], y: out tensor<f32>[R, D])\n"
+                    "  specialize D % 8 == 0, align(x, 16); specialize R == 1;\n"
+                    "  meta BD = fit(D);\n"
+                    "  tune {\n"
+                    "    BR in {1, 2, 4};\n"
+                    "    where specialized || BR < 4;\n"
+                    "    default { BR = 4 } where BD > 64 && specialized;\n"
+                    "    default { BR = 2 } where !specialized;\n"
+                    "    default { BR = 1 };\n"
+                    "  }\n"
+                    "{ grid axis r in 0 .. R tile BR; axis c in 0 .. D tile BD;\n"
+                    "  y[r, c] = x[r, c]; }\n");
+    assert_has(text_for(&f, "k", "D=128", &gpu), "specialize.0=1 specialize.1=0 BD=128 BR=4");
+    assert_has(text_for(&f, "k", "D=64", &gpu), "specialize.0=1 specialize.1=0 BD=64 BR=1");
+    assert_has(text_for(&f, "k", "D=129,R=1", &gpu), "specialize.0=0 specialize.1=1 BD=160 BR=4");
+    assert_has(text_for(&f, "k", "D=129", &gpu), "specialize.0=0 specialize.1=0 BD=160 BR=2");
+    assert_null(text_for(&f, "k", "D=129,BR=4", &gpu));
+    front_end(&f);
+}
+
 /* What a launch with such tensors would take; the dims are no part of the variant. */
 static void test_dims(void **state)
 {
@@ -182,23 +207,15 @@ static void test_schedule(void **state)
     const char *text = text_of(&f, "k", "evict_last=true,parts.p=16,hold=128,num_warps=5");
     assert_has(text, "raster=1 num_warps=5 hold=128 evict_last=1 parts.p=16 ");
     front_end(&f);
-    front_begin(&f, "kernel k(x: tensor<f32>[R], y: out tensor<f32>[R])\n"
-                    "  tune { B in {16, 32}; num_warps in {1, 2};\n"
-                    "    default { B = 16, num_warps = 2, stages = 3 }; }\n"
-                    "{ grid axis r in 0 .. R tile B; y[r] = x[r]; }\n");
-    assert_string_equal(text_of(&f, "k", ""), "B=16 num_warps=2 stages=3 ");
-    assert_string_equal(text_of(&f, "k", "stages=0,cluster=2"),
-                        "B=16 num_warps=2 cluster=2 stages=0 ");
-    front_end(&f);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_schedule), cmocka_unit_test(test_defaults),
-        cmocka_unit_test(test_devices),  cmocka_unit_test(test_dims),
-        cmocka_unit_test(test_given),    cmocka_unit_test(test_of_a_kernel),
-        cmocka_unit_test(test_wrong),
+        cmocka_unit_test(test_schedule),    cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_devices),     cmocka_unit_test(test_specialized),
+        cmocka_unit_test(test_dims),        cmocka_unit_test(test_given),
+        cmocka_unit_test(test_of_a_kernel), cmocka_unit_test(test_wrong),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
