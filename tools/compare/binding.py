@@ -4,10 +4,13 @@ One object per handle. A handle keeps alive what it was made from, and is releas
 are raised as Error with the library's own message.
 """
 
+import atexit
 import ctypes
 import ctypes.util
+import itertools
 import os
 import pathlib
+import weakref
 from ctypes import POINTER, c_bool, c_char, c_char_p, c_double, c_int, c_int64, c_size_t, c_uint32
 from ctypes import c_uint64, c_void_p
 
@@ -187,6 +190,10 @@ class Api:
         raise Error(f"the built-in library has no file '{path}'")
 
 
+_numbers = itertools.count()
+_live = weakref.WeakValueDictionary()  # handles by their number, in the order they were made
+
+
 class _Handle:
     """What is released with `destroy` when the object goes, after everything made from it."""
 
@@ -194,10 +201,23 @@ class _Handle:
         self.api = api
         self.handle = c_void_p()
         self._destroy = getattr(api.c, destroy)
+        _live[next(_numbers)] = self
 
-    def __del__(self):
+    def close(self):
         if getattr(self, "handle", None):
             self._destroy(self.handle)
+            self.handle = None
+
+    __del__ = close
+
+
+@atexit.register
+def _close_all():
+    """What lives at exit: the interpreter takes objects apart in any order."""
+    for number in sorted(_live.keys(), reverse=True):
+        handle = _live.get(number)
+        if handle:
+            handle.close()
 
 
 class Context(_Handle):

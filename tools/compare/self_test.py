@@ -5,6 +5,8 @@ import array
 import math
 import os
 import pathlib
+import subprocess
+import sys
 import tempfile
 
 import binding
@@ -185,6 +187,29 @@ def first_calls_work(path):
         expect(row["kernels"] == 1 and row["total_ms"] > 0, f"{state}: {row}")
 
 
+LEAVES = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import binding
+api = binding.Api(sys.argv[2])
+context = binding.Context(api, "cpu", no_cache=True, threads=1)
+library = binding.Library(context)
+x = binding.Tensor("f32", [4, 64])
+everything = [context, library] + [binding.Plan(library, "softmax", {"x": x}) for _ in range(3)]
+everything.append(everything)
+
+def uses_globals():
+    return everything
+"""
+
+
+def exit_is_clean(path):
+    """Handles that the interpreter finds in a cycle when it leaves."""
+    here = str(pathlib.Path(__file__).parent)
+    left = subprocess.run([sys.executable, "-c", LEAVES, here, path], check=False)
+    expect(left.returncode == 0, f"exit status {left.returncode}")
+
+
 def sources_parse():
     """Those too that cannot be imported here, for want of torch."""
     files = sorted(pathlib.Path(__file__).parent.glob("*.py"))
@@ -204,6 +229,7 @@ def self_test(path):
             "the cases fit the library": lambda: cases_fit(library),
             "operators and shapes are chosen by name": choices_work,
             "the report is right": report_is_right,
+            "leaving with handles is clean": lambda: exit_is_clean(api.path),
             "first calls are timed": lambda: first_calls_work(api.path),
         }
         for name, check in checks.items():
