@@ -145,6 +145,8 @@ assert abs(r["copy_ratio"] * r["median_us"] / r["copies_us"][r["copy"]] - 1) < 1
 assert abs(r["copy_gbs"] * r["copies_us"][r["copy"]] * 1e3 / r["bytes"] - 1) < 1e-6, r'
 
 # rows measured before are shown as they were
+expect 2 "$ldsl" bench softmax --shape R=4,D=64 --json --seconds 0.001
+in_err "--json lacks its file before --seconds"
 expect 0 "$ldsl" bench softmax --shape R=4,D=64 --seconds 0.001 --json rows.json
 cp out measured
 expect 0 "$ldsl" bench --show rows.json

@@ -85,7 +85,12 @@ static error_t parse_common(int key, char *arg, struct argp_state *state)
             argp_error(state, "--diagnostics is text or json, not '%s'", arg);
         cli->json_diag = strcmp(arg, "json") == 0;
         return 0;
-    case OPTION_JSON: cli->json_path = arg ? arg : "-"; return 0;
+    case OPTION_JSON:
+        if (arg && strncmp(arg, "--", 2) == 0)
+            argp_error(state, "--json lacks its file before %s; ./%s would be one of that name",
+                       arg, arg);
+        cli->json_path = arg ? arg : "-";
+        return 0;
     default: return ARGP_ERR_UNKNOWN;
     }
 }
