@@ -34,7 +34,7 @@ struct rt_device_info {
     /* Clusters of 2, 4 and 8 blocks that run at once if each block has a multiprocessor for itself;
      * where there are no clusters, 0. */
     int64_t clusters[RT_CLUSTER_SIZES];
-    uint64_t blocks_most;  /* programs of a launch, times the blocks of each; 0: any number */
+    uint64_t blocks_most; /* programs of a launch, times the blocks of each; 0: any number */
     bool is_gpu;
 };
 

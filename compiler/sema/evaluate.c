@@ -319,12 +319,12 @@ struct const_value device_fact(struct session *s, struct ast_name name,
     static const struct sema_device nothing = {0};
     const struct sema_device *d = device ? device : &nothing;
     bool known = d->lanes != 0;
+    /* clang-format off */
     const struct {
         const char *name;
         bool known;
         struct const_value value;
     } facts[] = {
-        /* clang-format off */
         {"sm_count",      false, const_unknown(IR_INDEX)},
         {"smem",          known, const_int(IR_INDEX, d->smem)},
         {"cc",            known, const_int(IR_INDEX, d->cc)},
@@ -333,8 +333,8 @@ struct const_value device_fact(struct session *s, struct ast_name name,
         {"clusters_of_2", false, const_unknown(IR_INDEX)},
         {"clusters_of_4", false, const_unknown(IR_INDEX)},
         {"clusters_of_8", false, const_unknown(IR_INDEX)},
-        /* clang-format on */
     };
+    /* clang-format on */
     const char *names[sizeof facts / sizeof *facts];
     for (unsigned i = 0; i < sizeof facts / sizeof *facts; i++) {
         if (strcmp(facts[i].name, name.text) == 0)
