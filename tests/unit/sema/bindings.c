@@ -206,6 +206,14 @@ static void test_schedule(void **state)
     const char *text = text_of(&f, "k", "evict_last=true,parts.p=16,hold=128,num_warps=5");
     assert_has(text, "raster=1 num_warps=5 hold=128 evict_last=1 parts.p=16 ");
     front_end(&f);
+    front_begin(&f, "kernel k(x: tensor<f32>[R], y: out tensor<f32>[R])\n"
+                    "  tune { B in {16, 32}; num_warps in {1, 2};\n"
+                    "    default { B = 16, num_warps = 2, stages = 3 }; }\n"
+                    "{ grid axis r in 0 .. R tile B; y[r] = x[r]; }\n");
+    assert_string_equal(text_of(&f, "k", ""), "B=16 num_warps=2 stages=3 ");
+    assert_string_equal(text_of(&f, "k", "stages=0,cluster=2"),
+                        "B=16 num_warps=2 cluster=2 stages=0 ");
+    front_end(&f);
 }
 
 int main(void)
