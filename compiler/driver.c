@@ -136,19 +136,29 @@ static const char *choose_kernel(struct compile *c, const struct sema_module *m)
     return NULL;
 }
 
+static void expect_dims(struct ir_func *f, const struct bindings *dims)
+{
+    for (uint32_t i = 0; i < f->params.count; i++)
+        for (uint32_t d = dims->count; d > 0; d--) /* the first of a name counts */
+            if (strcmp(f->params.data[i].name, dims->list[d - 1].name) == 0)
+                f->params.data[i].expected = dims->list[d - 1].value;
+}
+
 static struct ir_func *elaborate(struct compile *c)
 {
-    struct bindings bindings;
+    struct bindings bindings, dims;
     struct sema_module *m = load_module(c);
     const char *kernel = m ? choose_kernel(c, m) : NULL;
     const char *text = c->options->bindings ? c->options->bindings : "";
     const struct facts *facts = &c->machine.facts;
     struct sema_device device = {facts->cc, facts->shared_bytes, facts->lanes, facts->lanes > 1};
     if (!kernel ||
-        !sema_parse_bindings(m, kernel, text, c->options->whole ? NULL : &device, &bindings))
+        !sema_parse_bindings(m, kernel, text, c->options->whole ? NULL : &device, &bindings, &dims))
         return NULL;
     c->variant = c->options->whole ? text : sema_print_bindings(m, kernel, &bindings);
     struct ir_func *f = sema_elaborate(m, kernel, &bindings);
+    if (f)
+        expect_dims(f, &dims);
     end_stage(c, "elaborate");
     return f;
 }

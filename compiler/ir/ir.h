@@ -170,6 +170,7 @@ struct ir_param {
     struct ir_value *value;
     int64_t lo, hi;   /* inclusive; hi INT64_MAX: unknown */
     int64_t multiple; /* >= 1 */
+    int64_t expected; /* DIM: what it will probably be, for estimates alone; 0: nobody said */
 };
 
 /* A schedule value ("num_warps" = 8): what tuning chose, kept by name. */

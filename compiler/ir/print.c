@@ -345,6 +345,8 @@ static void put_params(struct printer *p)
             put_attr_int(&list, "hi", param->hi);
         if (param->multiple != 1)
             put_attr_int(&list, "multiple", param->multiple);
+        if (param->expected)
+            put_attr_int(&list, "expected", param->expected);
         close_attrs(&list);
         put(p, "\n");
     }

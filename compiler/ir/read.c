@@ -260,6 +260,7 @@ static bool read_param(struct reader *r)
     }
     if (!attrs_read(r, &attrs) || !attrs_int(r, &attrs, "lo", &p.lo) ||
         !attrs_int(r, &attrs, "hi", &p.hi) || !attrs_int(r, &attrs, "multiple", &p.multiple) ||
+        !attrs_int(r, &attrs, "expected", &p.expected) ||
         !attrs_all_taken(r, &attrs, "a parameter"))
         return false;
     p.value = ir_block_arg(r->f, r->f->body, type);

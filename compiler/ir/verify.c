@@ -413,6 +413,8 @@ static bool check_params(struct verifier *v)
             return wrong(v, f->at, "parameter %s must be a scalar, a dim an index", p->name);
         if (p->multiple < 1 || p->lo > p->hi)
             return wrong(v, f->at, "the facts about parameter %s contradict each other", p->name);
+        if (p->expected < 0 || (p->expected && p->kind != IR_PARAM_DIM))
+            return wrong(v, f->at, "parameter %s has an expectation that no dim has", p->name);
     }
     return true;
 }

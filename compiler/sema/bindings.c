@@ -208,20 +208,34 @@ static bool parse_reach(struct sema_module *m, const struct item *k, const slots
     return good;
 }
 
+static struct bindings dims_among(const struct sema_item *item, const struct bindings *given)
+{
+    binding_list list = {0};
+    for (uint32_t i = 0; i < given->count; i++)
+        if (is_kernel_dim(item->ast, given->list[i].name))
+            vec_push(&item->module->s->module, &list, given->list[i]);
+    return (struct bindings){list.data, list.count};
+}
+
 /* What is said of this kernel goes before what is said of all: the first of a name counts. */
 bool sema_parse_bindings(struct sema_module *m, const char *kernel, const char *text,
-                         const struct sema_device *device, struct bindings *out)
+                         const struct sema_device *device, struct bindings *out,
+                         struct bindings *dims)
 {
     slots all = {0};
     binding_list list = {0};
     struct sema_item *item = find_kernel(m, kernel);
     *out = (struct bindings){0};
+    if (dims)
+        *dims = (struct bindings){0};
     if (!item)
         return false;
     slots_of(item->module, item->ast, &all);
     bool good = parse_reach(item->module, item->ast, &all, text, FOR_THIS, &list);
     good &= parse_reach(item->module, item->ast, &all, text, FOR_ANY, &list);
     struct bindings given = {list.data, list.count};
+    if (dims)
+        *dims = dims_among(item, &given);
     return complete_bindings(item->module, item->ast, &given, device, out) && good;
 }
 

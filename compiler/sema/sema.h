@@ -51,7 +51,7 @@ struct sema_device {
 
 /* Parses "T=bf16,W=f32,casting=llama,w?=1,specialize.0=1,BR=4" against the kernel's declarations.
  * A dim too may be given a number, "D=4096": not as part of the variant, but to choose what is left
- * out as a launch with such tensors would.
+ * out as a launch with such tensors would. Those are in *dims, which may be NULL.
  *
  * Values left out take: generics and consts: their first choice; "w?" 1; "specialize.N" 1 if the dims
  * given make its conditions true, alignment aside, else 0; tune and schedule values: what the first
@@ -59,7 +59,8 @@ struct sema_device {
  * takes the smallest cover of 1024 unless bound. Without a device the text is a whole variant, and
  * no default adds anything. Reports what is wrong. */
 bool sema_parse_bindings(struct sema_module *m, const char *kernel, const char *text,
-                         const struct sema_device *device, struct bindings *out);
+                         const struct sema_device *device, struct bindings *out,
+                         struct bindings *dims);
 
 /* The text that gives these bindings again, in the module arena. */
 const char *sema_print_bindings(struct sema_module *m, const char *kernel,

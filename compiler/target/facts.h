@@ -19,6 +19,7 @@ struct facts {
     uint32_t block_registers;  /* registers that the blocks of a multiprocessor share */
     uint32_t resident;         /* most threads that a multiprocessor holds */
     uint32_t cluster;          /* most blocks of a cluster; 1: no clusters */
+    uint32_t bandwidth;        /* GB/s of the memory, by the data sheet of a usual board */
     bool has_async_copy;       /* copies from global to shared memory that do not wait */
     bool has_dependent_launch; /* a kernel may start before the one before it has ended */
 };

@@ -56,7 +56,7 @@ static void elaborate_defaults(struct session *s, struct sema_module *m)
     for (uint32_t i = 0; i < sema_kernel_count(m); i++) {
         struct bindings bindings;
         const char *kernel = sema_kernel_name(m, i);
-        if (!sema_parse_bindings(m, kernel, "", &(struct sema_device){0}, &bindings))
+        if (!sema_parse_bindings(m, kernel, "", &(struct sema_device){0}, &bindings, NULL))
             continue;
         struct ir_func *f = sema_elaborate(m, kernel, &bindings);
         if (f)

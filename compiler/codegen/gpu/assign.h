@@ -45,6 +45,16 @@ double gpu_work_bytes(const struct ir_func *f, const struct work *w);
 /* Bytes that go by vectors along an axis: how much it matters that they are wide. */
 double gpu_fast_bytes(const struct ir_func *f, const struct work_list *list, uint8_t axis);
 
+/* Bytes. Of a program, as far as ranges fill their tiles: outside loops, and in a round of them. Of a
+ * launch, each element that is touched once: read and written. */
+struct gpu_traffic {
+    double read, written, read_in_loops, written_in_loops;
+};
+struct gpu_traffic gpu_program_traffic(const struct ir_func *f, const struct work_list *list);
+/* False: it does not follow from what dims are expected to be; *unsaid: one that would help, or NULL. */
+bool gpu_launch_traffic(const struct ir_func *f, const struct work_list *list,
+                        struct gpu_traffic *out, const char **unsaid);
+
 struct axis_choice {
     uint32_t vector, lanes, warps, ranks; /* >= 1 */
 };

@@ -271,39 +271,38 @@ static void put_conversions(struct text *t, struct gen *g, const struct work_lis
 
 /* ---- sums -------------------------------------------------------------------------------------- */
 
-/* Bytes that one program moves, as far as ranges fill their tiles: outside loops, and in a round. */
-struct traffic {
-    double read, written, read_in_loops, written_in_loops;
-};
-
-static struct traffic count_traffic(const struct ir_func *f, const struct work_list *list)
+static const char *program_text(struct gen *g, const struct work_list *list)
 {
-    struct traffic t = {0};
-    for (uint32_t i = 0; i < list->items.count; i++) {
-        const struct work *w = &list->items.data[i];
-        if (w->kind != WORK_ACCESS)
-            continue;
-        double bytes = w->bytes;
-        for (uint32_t a = 0; a < f->axes.count; a++)
-            if (w->axes >> a & 1)
-                bytes *= (double)f->axes.data[a].tile;
-        double *sum = w->times > 1 ? w->writes ? &t.written_in_loops : &t.read_in_loops
-                      : w->writes  ? &t.written
-                                   : &t.read;
-        *sum += bytes;
-    }
-    return t;
-}
-
-static const char *traffic_text(struct session *s, const struct ir_func *f,
-                                const struct work_list *list)
-{
-    struct text t = {.a = &s->module};
-    struct traffic x = count_traffic(f, list);
+    struct text t = {.a = &g->s->module};
+    struct gpu_traffic x = gpu_program_traffic(g->f, list);
     put(&t, "a program reads %.0f bytes and writes %.0f", x.read, x.written);
     if (x.read_in_loops + x.written_in_loops > 0)
         put(&t, "; a round of its loops reads %.0f and writes %.0f", x.read_in_loops,
             x.written_in_loops);
+    return whole_text(&t);
+}
+
+/* NULL: nobody said how large anything is. */
+static const char *launch_text(struct gen *g, const struct work_list *list)
+{
+    struct text t = {.a = &g->s->module};
+    struct gpu_traffic x;
+    const char *unsaid;
+    bool asked = false;
+    for (uint32_t i = 0; i < g->f->params.count; i++)
+        asked |= g->f->params.data[i].expected;
+    if (!asked)
+        return NULL;
+    if (!gpu_launch_traffic(g->f, list, &x, &unsaid)) {
+        put(&t, "what a launch moves is not predicted: %s%s", unsaid ? unsaid : "it",
+            unsaid ? " is not given" : " depends on data");
+        return whole_text(&t);
+    }
+    put(&t, "a launch reads %.1f MB and writes %.1f MB, each element once", x.read / 1e6,
+        x.written / 1e6);
+    uint32_t bandwidth = g->target->facts.bandwidth;
+    if (bandwidth)
+        put(&t, ": at least %.1f us at %u GB/s", (x.read + x.written) / 1e3 / bandwidth, bandwidth);
     return whole_text(&t);
 }
 
@@ -345,7 +344,10 @@ const char *gpu_report(struct gen *g)
         if (work.items.data[i].kind == WORK_ACCESS)
             put(&t, "  %s\n", access_text(g, &work, &work.items.data[i]));
     put_conversions(&t, g, &work);
-    put(&t, "estimates\n  %s\n", traffic_text(g->s, g->f, &work));
+    put(&t, "estimates\n  %s\n", program_text(g, &work));
+    const char *launch = launch_text(g, &work);
+    if (launch)
+        put(&t, "  %s\n", launch);
     put(&t, "  about %u registers a thread\n",
         gpu_pressure(g->s, g->f, l, g->gpu->schedule.in_shared));
     return whole_text(&t);
@@ -415,7 +417,10 @@ void gpu_remark(struct gen *g)
         diag_remark(g->s, a->node->at, "%s", conversion_text(g, work_of(&work, a->node), a));
     }
     remark_guards(g, g->gpu->layout);
-    diag_remark(g->s, g->f->at, "%s", traffic_text(g->s, g->f, &work));
+    diag_remark(g->s, g->f->at, "%s", program_text(g, &work));
+    const char *launch = launch_text(g, &work);
+    if (launch)
+        diag_remark(g->s, g->f->at, "%s", launch);
     remark_residency(g);
 }
 

@@ -13,12 +13,13 @@
 static const struct processor {
     const char *name, *ptx;
     uint32_t shared_kib, resident, cluster; /* shared: what one block may have */
+    uint32_t bandwidth;                     /* of an A100 80 GB, A40, L40S, H200 */
 } processors[] = {
-    {"sm_80",  "+ptx78", 163, 2048, 1},
-    {"sm_86",  "+ptx78",  99, 1536, 1},
-    {"sm_89",  "+ptx78",  99, 1536, 1},
-    {"sm_90",  "+ptx81", 227, 2048, 8},
-    {"sm_90a", "+ptx81", 227, 2048, 8},
+    {"sm_80",  "+ptx78", 163, 2048, 1, 2039},
+    {"sm_86",  "+ptx78",  99, 1536, 1,  696},
+    {"sm_89",  "+ptx78",  99, 1536, 1,  864},
+    {"sm_90",  "+ptx81", 227, 2048, 8, 4800},
+    {"sm_90a", "+ptx81", 227, 2048, 8, 4800},
 };
 /* clang-format on */
 #define PROCESSOR_COUNT (sizeof processors / sizeof processors[0])
@@ -67,6 +68,7 @@ static struct facts facts_of(const struct processor *p)
                           .cc = (uint32_t)strtoul(p->name + 3, NULL, 10),
                           .resident = p->resident,
                           .cluster = p->cluster,
+                          .bandwidth = p->bandwidth,
                           .has_async_copy = true,
                           .has_dependent_launch = hopper};
 }

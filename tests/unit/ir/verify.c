@@ -103,6 +103,13 @@ static void facts(void **state)
     expect_broken(x, "the facts about parameter N contradict each other");
 }
 
+static void expectations(void **state)
+{
+    struct fixture *x = *state;
+    x->f->params.data[0].expected = -1;
+    expect_broken(x, "parameter N has an expectation that no dim has");
+}
+
 /* ir_replace reaches regions and tables; the counts follow. */
 static void replacing(void **state)
 {
@@ -132,6 +139,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(removed_value_in_a_table, setup, teardown),
         cmocka_unit_test_setup_teardown(result_type, setup, teardown),
         cmocka_unit_test_setup_teardown(facts, setup, teardown),
+        cmocka_unit_test_setup_teardown(expectations, setup, teardown),
         cmocka_unit_test_setup_teardown(replacing, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

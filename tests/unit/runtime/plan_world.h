@@ -61,7 +61,7 @@ static enum ldsl_status fake_compile(ldsl_artifact **out, const ldsl_source *sou
     } else if (!s.errors) {
         struct bindings bindings;
         struct ir_func *f =
-            sema_parse_bindings(m, options->kernel, options->bindings, NULL, &bindings)
+            sema_parse_bindings(m, options->kernel, options->bindings, NULL, &bindings, NULL)
                 ? sema_elaborate(m, options->kernel, &bindings)
                 : NULL;
         if (f)

@@ -25,7 +25,7 @@ static const char *text_for(struct front *f, const char *kernel, const char *tex
 {
     struct bindings b;
     const char *out = "";
-    if (!sema_parse_bindings(f->m, kernel, text, device, &b)) {
+    if (!sema_parse_bindings(f->m, kernel, text, device, &b, NULL)) {
         diag_flush(&f->s);
         return NULL;
     }
@@ -124,6 +124,11 @@ static void test_dims(void **state)
                "specialize.0=0 specialize.1=1 BD=80 twice=4 fit.c=80 ");
     assert_has(text_of(&f, "k", "D=64,R=1"), "specialize.0=1 specialize.1=0 ");
     assert_has(text_of(&f, "k", "D=64,specialize.0=0"), "specialize.0=0 specialize.1=0 BD=64 ");
+    struct bindings all, dims;
+    assert_true(sema_parse_bindings(f.m, "k", "D=64,BR=2,R=1,D=32", NULL, &all, &dims));
+    assert_int_equal(dims.count, 3);
+    assert_string_equal(dims.list[0].name, "D");
+    assert_int_equal(dims.list[0].value, 64);
     assert_null(text_of(&f, "k", "D=wide"));
     assert_has(f.messages, "dimension D of k cannot be \"wide\"");
     front_end(&f);

@@ -291,7 +291,7 @@ static void test_facts_stay_in_their_branch(void **state)
                 "  if n >= 0 { v += x[j]; v += x[j]; }\n"
                 "  y[i] = v + x[j];\n"
                 "}\n");
-    assert_true(sema_parse_bindings(f.m, "k", "", &(struct sema_device){0}, &b));
+    assert_true(sema_parse_bindings(f.m, "k", "", &(struct sema_device){0}, &b, NULL));
     assert_null(sema_elaborate(f.m, "k", &b));
     diag_flush(&f.s);
     assert_string_equal(f.messages,
@@ -338,7 +338,7 @@ static void test_errors_name_the_place(void **state)
     struct bindings b;
     (void)state;
     front_begin(&f, HEAD "{ grid r in 0 .. R;\n  y[r] = x[r, C];\n}\n");
-    assert_true(sema_parse_bindings(f.m, "k", "", &(struct sema_device){0}, &b));
+    assert_true(sema_parse_bindings(f.m, "k", "", &(struct sema_device){0}, &b, NULL));
     assert_null(sema_elaborate(f.m, "k", &b));
     diag_flush(&f.s);
     assert_string_equal(f.messages,

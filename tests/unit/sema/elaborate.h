@@ -47,7 +47,8 @@ static inline const char *ir_of(struct front *f, const char *bindings)
 {
     struct bindings b;
     struct ir_func *func = NULL;
-    if (!f->s.errors && sema_parse_bindings(f->m, "k", bindings, &(struct sema_device){0}, &b))
+    if (!f->s.errors &&
+        sema_parse_bindings(f->m, "k", bindings, &(struct sema_device){0}, &b, NULL))
         func = sema_elaborate(f->m, "k", &b);
     diag_flush(&f->s);
     if (!func)
