@@ -295,7 +295,7 @@ static const char *launch_text(struct gen *g, const struct work_list *list)
         return NULL;
     if (!gpu_launch_traffic(g->f, list, &x, &unsaid)) {
         put(&t, "what a launch moves is not predicted: %s%s", unsaid ? unsaid : "it",
-            unsaid ? " is not given" : " depends on data");
+            unsaid ? " is not known" : " depends on data");
         return whole_text(&t);
     }
     put(&t, "a launch reads %.1f MB and writes %.1f MB, each element once", x.read / 1e6,

@@ -29,7 +29,7 @@ enum { MOST_STEPS = 4096 };
 
 struct expectation {
     const struct ir_func *f;
-    const char *unsaid; /* a dim that nobody gave; NULL: none was needed */
+    const char *unsaid; /* a dim that nobody gave (or that is 0); NULL: none was needed */
     uint32_t steps;
 };
 
