@@ -162,7 +162,8 @@ bool gpu_launch_traffic(const struct ir_func *f, const struct work_list *list,
     *out = (struct gpu_traffic){0};
     *unsaid = NULL;
     for (uint32_t t = 0; t < f->tensors.count; t++) {
-        double bytes = (ir_elem_bits(f->tensors.data[t].elem) + 7) / 8, read, written;
+        uint32_t bytes = (ir_elem_bits(f->tensors.data[t].elem) + 7) / 8;
+        double read, written;
         struct expectation e = {.f = f};
         if (!expect_elements(&e, list, t, false, &read) ||
             !expect_elements(&e, list, t, true, &written)) {
