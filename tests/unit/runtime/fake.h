@@ -75,6 +75,9 @@ static void fake_close(void *device)
     (void)device;
 }
 
+/* Of a GPU with 4 multiprocessors: no two alike, so that a number of programs tells its cluster. */
+static const int64_t fake_clusters[RT_CLUSTER_SIZES] = {3, 2, 1};
+
 static void fake_describe(void *device, struct rt_device_info *info)
 {
     (void)device;
@@ -86,6 +89,8 @@ static void fake_describe(void *device, struct rt_device_info *info)
                                     .cc = fake.is_gpu ? 90 : 0,
                                     .lanes = 1,
                                     .is_gpu = fake.is_gpu};
+    for (int i = 0; fake.is_gpu && i < RT_CLUSTER_SIZES; i++)
+        info->clusters[i] = fake_clusters[i];
 }
 
 static enum ldsl_status fake_alloc(void *device, uint64_t *address, size_t bytes)
