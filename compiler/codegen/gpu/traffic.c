@@ -10,21 +10,17 @@ struct gpu_traffic gpu_program_traffic(const struct ir_func *f, const struct wor
         const struct work *w = &list->items.data[i];
         if (w->kind != WORK_ACCESS)
             continue;
-        double bytes = w->bytes;
-        for (uint32_t a = 0; a < f->axes.count; a++)
-            if (w->axes >> a & 1)
-                bytes *= (double)f->axes.data[a].tile;
         double *sum = w->times > 1 ? w->writes ? &t.written_in_loops : &t.read_in_loops
                       : w->writes  ? &t.written
                                    : &t.read;
-        *sum += bytes;
+        *sum += gpu_work_bytes(f, w) / w->times;
     }
     return t;
 }
 
 /* ---- a launch ---------------------------------------------------------------------------------- */
 
-/* Work is done for a report that somebody waits for: expressions are looked at no longer than this. */
+/* An expression that is shared by many is looked at again for each, but not for longer than this. */
 enum { MOST_STEPS = 4096 };
 
 struct expectation {
