@@ -76,6 +76,10 @@ const char *habit_help(const char *name);
 
 /* The ladder of fit: 16, then {1, 1.25, 1.5, 1.75} x powers of two. */
 #define FIT_MAX 65536
+/* On a GPU, in variants of kernels with groups of `specialize` of which none holds, so many more where
+ * the ladder goes on: rows may begin anywhere, and a tile then begins before one, at a multiple of 16
+ * bytes (codegen/gpu/shift.c). Enough for elements of 16 bits. */
+#define FIT_SLACK 7
 int64_t fit_cover(int64_t extent); /* smallest cover >= extent; 0: wider than any */
 int64_t fit_rung(uint32_t i);      /* the i-th cover, 0 past the last */
 

@@ -8,6 +8,7 @@ enum { MAX_CHOICES = 4096 };
 struct kernel_unit {
     struct unit u;
     const struct item *ast;
+    uint32_t specialized; /* node: a group of specialize holds; LDSL_NONE: there are none */
     struct ldsl_module_kernel out;
 };
 
@@ -42,6 +43,7 @@ static void build_groups(struct kernel_unit *k)
         unit_check(u, all, source_text(u->s, at), NULL, at);
         any = i ? host_node(u, LDSL_HOST_OR, IR_BOOL, at, any, all, 0) : all;
     }
+    k->specialized = any;
     declare_specialized(u, k->ast->name.at, any);
 }
 
@@ -64,6 +66,25 @@ static void check_meta(struct unit *u, struct span at, uint32_t node)
                    "a meta value is known at compile time, or is `fit(...)` alone");
 }
 
+/* fit(x) with FIT_SLACK. */
+static uint32_t with_slack(struct kernel_unit *k, struct span at, uint32_t fit)
+{
+    struct unit *u = &k->u;
+    if (fit == LDSL_NONE || u->nodes.data[fit].op != LDSL_HOST_FIT || k->specialized == LDSL_NONE)
+        return fit;
+    uint32_t extent = u->nodes.data[fit].a;
+    uint32_t cpu = host_node(u, LDSL_HOST_DEVICE, IR_BOOL, at, 0, 0, 0);
+    u->nodes.data[cpu].n = LDSL_DEVICE_IS_GPU;
+    cpu = host_node(u, LDSL_HOST_NOT, IR_BOOL, at, cpu, 0, 0);
+    uint32_t exact = host_node(u, LDSL_HOST_OR, IR_BOOL, at, cpu, k->specialized, 0);
+    uint32_t loose =
+        host_node(u, LDSL_HOST_ADD, IR_INDEX, at, extent, host_int(u, FIT_SLACK, at), 0);
+    loose = host_node(u, LDSL_HOST_MIN, IR_INDEX, at, loose, host_int(u, FIT_MAX, at), 0);
+    loose = host_node(u, LDSL_HOST_MAX, IR_INDEX, at, loose, extent, 0);
+    loose = host_node(u, LDSL_HOST_COND, IR_INDEX, at, exact, extent, loose);
+    return host_node(u, LDSL_HOST_FIT, IR_INDEX, at, loose, 0, 0);
+}
+
 static void build_metas(struct kernel_unit *k, struct ldsl_module_meta *list, uint32_t *count)
 {
     struct unit *u = &k->u;
@@ -74,6 +95,7 @@ static void build_metas(struct kernel_unit *k, struct ldsl_module_meta *list, ui
         if (v.kind == HOST_NUMBER && v.elem != IR_BOOL)
             v.node = host_convert(u, meta->value->at, v, elem = IR_INDEX);
         check_meta(u, meta->value->at, v.node);
+        v.node = with_slack(k, meta->value->at, v.node);
         add_meta(k, list, count, meta->name.text, v.node);
         uint32_t symbol = u->symbols.count - 1;
         u->symbols.data[symbol].dtype = (uint8_t)dtype_of(elem);
@@ -236,6 +258,7 @@ static uint32_t tile_node(struct kernel_unit *k, const struct stmt *s,
     uint32_t node = host_as(u, s->axis.tile, IR_INDEX);
     if (!is_fit(s->axis.tile) || !host_depends_on_launch(u, node))
         return node;
+    node = with_slack(k, s->axis.tile->at, node);
     add_meta(k, metas, count, arena_printf(&u->s->module, "fit.%s", s->axis.name.text), node);
     return host_symbol(u, u->symbols.count - 1, s->axis.tile->at);
 }

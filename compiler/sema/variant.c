@@ -504,7 +504,14 @@ static int64_t cover_of(const struct const_scope *scope, const struct expr *exte
     scope->m->s->muted++; /* it may use values of the body: not ours to judge */
     bool known = const_eval(scope, extent, &v) && v.kind == CONST_INT;
     scope->m->s->muted--;
-    return fit_cover(known && v.i >= 1 && v.i <= FIT_MAX ? v.i : 1024);
+    if (!known || v.i < 1 || v.i > FIT_MAX)
+        return fit_cover(1024);
+    const struct header_scope *h = scope->user;
+    struct const_value specialized;
+    bool loose = scope->device->is_gpu && specialized_name(h, WORD_SPECIALIZED, &specialized) &&
+                 specialized.kind == CONST_BOOL && !specialized.i;
+    int64_t most = loose ? v.i + FIT_SLACK : v.i;
+    return fit_cover(most < FIT_MAX ? most : FIT_MAX);
 }
 
 /* The value of meta: a constant, or for fit of a run-time dim its cover. */

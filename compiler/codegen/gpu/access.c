@@ -107,10 +107,10 @@ LLVMValueRef gpu_load_elements(struct gen *g, const struct gpu_address *a, uint3
     return LLVMBuildBitCast(g->b, v, gpu_vector_type(g, a), "");
 }
 
-static LLVMValueRef one_of(struct gen *g, LLVMTypeRef type, LLVMValueRef x, LLVMBasicBlockRef from,
-                           LLVMValueRef y, LLVMBasicBlockRef other)
+LLVMValueRef gpu_one_of(struct gen *g, LLVMValueRef x, LLVMBasicBlockRef from, LLVMValueRef y,
+                        LLVMBasicBlockRef other)
 {
-    LLVMValueRef phi = LLVMBuildPhi(g->b, type, ""), values[] = {x, y};
+    LLVMValueRef phi = LLVMBuildPhi(g->b, LLVMTypeOf(x), ""), values[] = {x, y};
     LLVMBasicBlockRef blocks[] = {from, other};
     LLVMAddIncoming(phi, values, blocks, 2);
     return phi;
@@ -133,7 +133,7 @@ static LLVMValueRef load_vector(struct gen *g, const struct gpu_address *a, uint
     LLVMBasicBlockRef end = LLVMGetInsertBlock(g->b);
     LLVMBuildBr(g->b, join);
     LLVMPositionBuilderAtEnd(g->b, join);
-    return one_of(g, type, quick, from, parts, end);
+    return gpu_one_of(g, quick, from, parts, end);
 }
 
 /* All vectors, in a block of their own. */
@@ -163,7 +163,7 @@ static void load_tested(struct gen *g, const struct gpu_address *a, LLVMValueRef
     LLVMBuildBr(g->b, join);
     LLVMPositionBuilderAtEnd(g->b, join);
     for (uint32_t i = 0; i < count; i++)
-        out[i] = one_of(g, gpu_vector_type(g, a), out[i], wide, parts[i], narrow);
+        out[i] = gpu_one_of(g, out[i], wide, parts[i], narrow);
 }
 
 void gpu_load_vectors(struct gen *g, const struct gpu_address *a, LLVMValueRef *out)

@@ -86,6 +86,7 @@ struct gpu_axis {
     LLVMValueRef room;   /* i32: elements counted from this thread's first one that exist; NULL: all
                             of the layout's cover */
     LLVMValueRef skip;   /* i32: elements before it do not exist; NULL: none */
+    uint32_t most_skip;  /* ... of which there are at most so many in the tile */
     LLVMValueRef span;   /* i32: room - skip; NULL: test against both */
     uint32_t group;      /* elements exist or not in groups of so many */
     bool by_vectors;     /* ... as this thread's vectors do */
@@ -197,8 +198,9 @@ LLVMValueRef gpu_thread_part(struct gen *g, const struct gpu_axis_layout *l);
 /* The tile begins at `start`; elements from `limit` on do not exist (NULL: all of the tile do). */
 void gpu_place_axis(struct gen *g, uint8_t axis, LLVMValueRef start, LLVMValueRef limit,
                     uint32_t group);
-/* ... and elements before `first` (i64) do not. After gpu_place_axis. */
-void gpu_skip_to(struct gen *g, uint8_t axis, LLVMValueRef first);
+/* ... and elements before `first` (i64) do not, of which the tile has `most` at most. After
+ * gpu_place_axis. */
+void gpu_skip_to(struct gen *g, uint8_t axis, LLVMValueRef first, uint32_t most);
 /* Where the tiles are that stand along `axes`, as another layout sees them; and back. */
 struct gpu_standing {
     struct gpu_layout *layout;
@@ -221,6 +223,12 @@ LLVMValueRef gpu_contains(struct gen *g, const struct gpu_view *view, uint32_t i
                           uint8_t axis);
 LLVMValueRef gpu_overlaps(struct gen *g, const struct gpu_view *view, uint32_t i, uint32_t width,
                           uint8_t axis);
+/* Those of the axes, held in tiles, whose border may lie within a vector. */
+axis_set gpu_cut_axes(struct gen *g, axis_set axes);
+/* True if it lies within the vector that register i begins. */
+LLVMValueRef gpu_is_cut(struct gen *g, const struct gpu_view *view, uint32_t i, axis_set axes);
+/* From here on a vector along these axes exists as its first element does; or each element by itself. */
+void gpu_by_vectors(struct gen *g, axis_set axes, bool by_vectors);
 /* True for the one thread among those that hold copies of the same elements over `axes`; NULL:
  * there are no copies. */
 LLVMValueRef gpu_owner(struct gen *g, axis_set axes);
@@ -313,6 +321,9 @@ uint32_t gpu_width_of(struct gen *g, const struct ir_node *n, axis_set axes, boo
                       uint8_t *axis);
 void gpu_load_vectors(struct gen *g, const struct gpu_address *a, LLVMValueRef *out);
 LLVMValueRef gpu_load_elements(struct gen *g, const struct gpu_address *a, uint32_t i);
+/* x where control comes `from` there, y from `other`. */
+LLVMValueRef gpu_one_of(struct gen *g, LLVMValueRef x, LLVMBasicBlockRef from, LLVMValueRef y,
+                        LLVMBasicBlockRef other);
 /* One vector, from register `from` of the access's view on, as the value has its registers. */
 void gpu_take_vector(struct gen *g, const struct gpu_address *a, LLVMValueRef x, uint32_t from);
 void gpu_take_vectors(struct gen *g, const struct gpu_address *a, LLVMValueRef const *vectors);
@@ -321,6 +332,8 @@ void gpu_take_vectors(struct gen *g, const struct gpu_address *a, LLVMValueRef c
 
 /* May tiles of the axis begin before its range, so that accesses are aligned? */
 bool gpu_is_shiftable(const struct gen *g, uint8_t axis);
+/* Bytes that begin a held tile, and a sweep's first: a vector; what the caches move together. */
+enum { GPU_GRANULE = 16, GPU_SWEEP_GRANULE = 128 };
 /* Will some? What decides may not be known yet. */
 bool gpu_may_shift(struct gen *g, uint8_t axis);
 /* i64: how many elements, fewer than a tile has, the tile that begins at `at` should begin earlier;

@@ -6,6 +6,7 @@
 enum {
     MOST_GROUP = 64, /* more than a vector has */
     MOST_KEPT = 4,   /* tests of an axis: a thread has seven predicates */
+    LONG = 8,        /* elements of a vector: a branch is worth testing one instead of each */
 };
 
 static axis_set bit_of(unsigned axis)
@@ -207,9 +208,10 @@ void gpu_place_axis(struct gen *g, uint8_t axis, LLVMValueRef start, LLVMValueRe
     find_room(g, axis);
 }
 
-void gpu_skip_to(struct gen *g, uint8_t axis, LLVMValueRef first)
+void gpu_skip_to(struct gen *g, uint8_t axis, LLVMValueRef first, uint32_t most)
 {
     struct gpu_axis *x = &g->gpu->axes[axis];
+    x->most_skip = most;
     x->first = LLVMBuildTrunc(g->b, LLVMBuildSub(g->b, first, x->start, ""), g->t_i32, "");
     find_skip(g, axis);
 }
@@ -278,7 +280,8 @@ void gpu_renew_tests(struct gen *g, axis_set axes)
  * from - skip <= span - width without a sign. */
 static LLVMValueRef contains(struct gen *g, const struct gpu_axis *x, uint32_t from, uint32_t width)
 {
-    if (x->span) {
+    bool may_precede = x->skip && from < x->most_skip;
+    if (x->span && may_precede) {
         LLVMTypeRef t = g->t_i32;
         LLVMValueRef after = LLVMBuildSub(g->b, constant(g, from), x->skip, "");
         LLVMValueRef fit[] = {LLVMBuildSub(g->b, x->span, constant(g, width - 1), ""),
@@ -289,7 +292,7 @@ static LLVMValueRef contains(struct gen *g, const struct gpu_axis *x, uint32_t f
     LLVMValueRef in = NULL;
     if (x->room)
         in = LLVMBuildICmp(g->b, LLVMIntSGE, x->room, constant(g, from + width), "");
-    if (x->skip)
+    if (may_precede)
         in = gpu_and(g, in, LLVMBuildICmp(g->b, LLVMIntSLE, x->skip, constant(g, from), ""));
     return in;
 }
@@ -315,6 +318,55 @@ bool gpu_is_ragged(struct gen *g, uint32_t width, uint8_t axis)
     return (x->room || x->skip) && group_of(x, &g->gpu->layout->axes[axis]) % width != 0;
 }
 
+axis_set gpu_cut_axes(struct gen *g, axis_set axes)
+{
+    axis_set cut = 0;
+    for (unsigned a = 0; a < g->f->axes.count; a++) {
+        uint32_t vector = g->gpu->layout->axes[a].vector;
+        if ((axes & bit_of(a)) && g->f->axes.data[a].kind == IR_AXIS_HELD && vector > 1 &&
+            gpu_is_ragged(g, vector, (uint8_t)a))
+            cut |= bit_of(a);
+    }
+    return cut;
+}
+
+/* The border lies within the vector that begins `from` elements after this thread's first one. */
+static LLVMValueRef cuts(struct gen *g, LLVMValueRef border, uint32_t from, uint32_t width)
+{
+    LLVMValueRef after = LLVMBuildSub(g->b, border, constant(g, from + 1), "");
+    return LLVMBuildICmp(g->b, LLVMIntULT, after, constant(g, width - 1), "");
+}
+
+LLVMValueRef gpu_is_cut(struct gen *g, const struct gpu_view *view, uint32_t i, axis_set axes)
+{
+    LLVMValueRef cut = gen_int(g, g->t_i1, 0);
+    for (unsigned a = 0; a < g->f->axes.count; a++) {
+        const struct gpu_axis *x = &g->gpu->axes[a];
+        const struct gpu_axis_layout *l = &g->gpu->layout->axes[a];
+        if (!(axes & bit_of(a)))
+            continue;
+        uint32_t from = gpu_axis_offset(l, gpu_view_digit(view, i, (uint8_t)a));
+        if (x->room)
+            cut = LLVMBuildOr(g->b, cut, cuts(g, x->room, from, l->vector), "");
+        if (x->skip && from < x->most_skip)
+            cut = LLVMBuildOr(g->b, cut, cuts(g, x->skip, from, l->vector), "");
+    }
+    return cut;
+}
+
+void gpu_by_vectors(struct gen *g, axis_set axes, bool by_vectors)
+{
+    for (unsigned a = 0; a < g->f->axes.count; a++) {
+        struct gpu_axis *x = &g->gpu->axes[a];
+        if (!(axes & bit_of(a)))
+            continue;
+        x->by_vectors = by_vectors;
+        for (uint32_t r = 0; r < g->gpu->layout->axes[a].regs; r++)
+            if (x->tests[r])
+                gpu_remember(g, &x->tests[r], NULL);
+    }
+}
+
 LLVMValueRef gpu_contains(struct gen *g, const struct gpu_view *view, uint32_t i, uint32_t width,
                           uint8_t axis)
 {
@@ -332,7 +384,7 @@ LLVMValueRef gpu_overlaps(struct gen *g, const struct gpu_view *view, uint32_t i
     LLVMValueRef in = NULL;
     if (x->room)
         in = LLVMBuildICmp(g->b, LLVMIntSGT, x->room, constant(g, offset), "");
-    if (x->skip)
+    if (x->skip && offset + width <= x->most_skip)
         in = gpu_and(g, in,
                      LLVMBuildICmp(g->b, LLVMIntSLT, x->skip, constant(g, offset + width), ""));
     return in;
@@ -432,7 +484,7 @@ static void place_range(struct gen *g, uint8_t axis)
 {
     const struct ir_axis *a = &g->f->axes.data[axis];
     LLVMValueRef lo = gpu_scalar(g, a->lo), hi = gpu_scalar(g, a->hi);
-    LLVMValueRef shift = gpu_shift(g, axis, lo, 16, (uint64_t)a->tile);
+    LLVMValueRef shift = gpu_shift(g, axis, lo, GPU_GRANULE, (uint64_t)a->tile);
     if (!shift) {
         gpu_place_axis(g, axis, lo, a->full ? NULL : hi, gpu_group(g, a->lo, a->hi, 0));
         return;
@@ -442,7 +494,7 @@ static void place_range(struct gen *g, uint8_t axis)
     LLVMValueRef length = LLVMBuildSub(g->b, hi, early, "");
     LLVMValueRef fits = LLVMBuildICmp(g->b, LLVMIntSLE, length, gen_index(g, a->tile), "");
     gpu_place_axis(g, axis, LLVMBuildSelect(g->b, fits, early, lo, ""), hi, 1);
-    gpu_skip_to(g, axis, lo);
+    gpu_skip_to(g, axis, lo, GPU_GRANULE);
 }
 
 /* A swept axis stands nowhere until its sweep; held values over it have the tile's elements. */

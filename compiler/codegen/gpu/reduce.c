@@ -20,6 +20,7 @@ struct thread_part {
     uint32_t *regs, count;
     struct run *runs;
     uint32_t run_count;
+    axis_set cut; /* runs are vectors along these axes, of which some elements may not exist */
 };
 
 static bool is_same_test(LLVMValueRef a, LLVMValueRef b)
@@ -60,7 +61,8 @@ static struct gpu_item join_chains(struct gen *g, const struct ir_node *n, struc
     return chains[0];
 }
 
-static struct gpu_item fold_run(struct gen *g, const struct thread_part *p, const struct run *run)
+static struct gpu_item fold_registers(struct gen *g, const struct thread_part *p,
+                                      const struct run *run)
 {
     const struct ir_node *n = p->r->node;
     struct gpu_item chains[4];
@@ -70,8 +72,48 @@ static struct gpu_item fold_run(struct gen *g, const struct thread_part *p, cons
         struct gpu_item *chain = &chains[(i - run->from) % count];
         *chain = i < run->from + count ? x : gpu_item_join(g, n, chain, &x);
     }
-    struct gpu_item sum = join_chains(g, n, chains, count);
-    return gpu_item_if(g, n, &sum, run->test);
+    return join_chains(g, n, chains, count);
+}
+
+static struct gpu_item fold_elements(struct gen *g, const struct thread_part *p,
+                                     const struct run *run)
+{
+    const struct ir_node *n = p->r->node;
+    struct gpu_item sum = {.any = NULL};
+    for (uint32_t i = run->from; i < run->to; i++) {
+        struct gpu_item x = gpu_item_at(g, n, &p->r->from, p->regs[i]);
+        x = gpu_item_if(g, n, &x, gpu_exists(g, &p->r->from, p->regs[i], p->r->over));
+        sum = i > run->from ? gpu_item_join(g, n, &sum, &x) : x;
+    }
+    return sum;
+}
+
+/* The few threads whose vector is cut by the border fold it again, element by element. */
+static struct gpu_item mend(struct gen *g, const struct thread_part *p, const struct run *run,
+                            const struct gpu_item *whole)
+{
+    LLVMBasicBlockRef from = LLVMGetInsertBlock(g->b);
+    LLVMBasicBlockRef cut = gen_block(g, "cut"), join = gen_block(g, "folded");
+    LLVMBuildCondBr(g->b, gpu_is_cut(g, &p->r->from, p->regs[run->from], p->cut), cut, join);
+    LLVMPositionBuilderAtEnd(g->b, cut);
+    uint32_t mark = gpu_enter(g);
+    gpu_settle(g, NULL);
+    gpu_by_vectors(g, p->cut, false);
+    struct gpu_item sum = fold_elements(g, p, run);
+    gpu_by_vectors(g, p->cut, true);
+    gpu_leave(g, mark);
+    cut = LLVMGetInsertBlock(g->b);
+    LLVMBuildBr(g->b, join);
+    LLVMPositionBuilderAtEnd(g->b, join);
+    sum.v[0] = gpu_one_of(g, whole->v[0], from, sum.v[0], cut);
+    return sum;
+}
+
+static struct gpu_item fold_run(struct gen *g, const struct thread_part *p, const struct run *run)
+{
+    struct gpu_item sum = fold_registers(g, p, run);
+    sum = gpu_item_if(g, p->r->node, &sum, run->test);
+    return p->cut ? mend(g, p, run, &sum) : sum;
 }
 
 static struct gpu_item fold_runs(struct gen *g, const struct thread_part *p, uint32_t from,
@@ -85,18 +127,25 @@ static struct gpu_item fold_runs(struct gen *g, const struct thread_part *p, uin
     return gpu_item_join(g, p->r->node, &a, &b);
 }
 
+/* Of a row whose border lies within a vector of one thread or two, all threads take or leave whole
+ * vectors. Not for combiners, whose items may say in one way that there is something, and not in the
+ * other. */
 static void in_thread(struct gen *g, struct gpu_reduction *r)
 {
     uint32_t each = r->from.count / r->to.count;
+    axis_set cut = r->node->attr.kind == IR_KIND_COMBINER ? 0 : gpu_cut_axes(g, r->over);
     gpu_renew_tests(g, r->over);
+    gpu_by_vectors(g, cut, true);
     for (uint32_t k = 0; k < r->to.count; k++) {
-        struct thread_part p = {.r = r, .regs = arena_array(&g->s->module, uint32_t, each)};
+        struct thread_part p = {.r = r, .cut = cut};
+        p.regs = arena_array(&g->s->module, uint32_t, each);
         for (uint32_t i = 0; i < r->from.count; i++)
             if (gpu_view_map(&r->from, i, &r->to) == k)
                 p.regs[p.count++] = i;
         find_runs(g, &p);
         r->items[k] = fold_runs(g, &p, 0, p.run_count);
     }
+    gpu_by_vectors(g, cut, false);
 }
 
 /* ---- across lanes ------------------------------------------------------------------------------ */

@@ -1,6 +1,7 @@
 /* Rows that begin anywhere: a tile may begin a few elements before its range, so that its vectors lie
  * at multiples of their size; guards keep out what is not in the range. All accesses along the axis
- * should be off by the same: the first one decides, the others are tested. */
+ * should be off by the same: the first one decides, the others are tested. So should the rows that a
+ * sweep walks over while a held tile stays: docs/decisions/0020. */
 #include "codegen/gpu/gpu.h"
 
 /* ---- may an axis be shifted? ------------------------------------------------------------------- */
@@ -66,6 +67,13 @@ static bool is_combined(const struct ir_block *b, uint8_t axis, uint8_t other)
     return false;
 }
 
+/* Rows that a sweep walks over while a held tile stays: the first one decides for all. */
+static bool is_walked(const struct gen *g, unsigned other, uint8_t axis)
+{
+    return g->f->axes.data[axis].kind == IR_AXIS_HELD &&
+           g->f->axes.data[other].kind == IR_AXIS_SWEPT;
+}
+
 /* Rows of other axes: the shift is one for all registers of a thread, and for all threads where they go
  * through the rounds of a sweep together, or where rows are combined. */
 static bool is_uniform(const struct gen *g, axis_set others, uint8_t axis)
@@ -73,7 +81,7 @@ static bool is_uniform(const struct gen *g, axis_set others, uint8_t axis)
     bool swept = g->f->axes.data[axis].kind == IR_AXIS_SWEPT;
     for (unsigned i = 0; i < g->f->axes.count; i++) {
         const struct gpu_axis_layout *l = &g->gpu->layout->axes[i];
-        if (!(others >> i & 1))
+        if (!(others >> i & 1) || is_walked(g, i, axis))
             continue;
         if (l->regs > 1 || (l->digit_count && (swept || is_combined(g->f->body, axis, (uint8_t)i))))
             return false;
@@ -81,10 +89,11 @@ static bool is_uniform(const struct gen *g, axis_set others, uint8_t axis)
     return true;
 }
 
-static bool others_are_placed(const struct gen *g, axis_set others)
+static bool others_are_placed(struct gen *g, axis_set others, uint8_t axis)
 {
     for (unsigned i = 0; i < g->f->axes.count; i++)
-        if ((others >> i & 1) && !g->gpu->axes[i].placed)
+        if ((others >> i & 1) && (is_walked(g, i, axis) ? !gpu_is_ready(g, g->f->axes.data[i].lo)
+                                                        : !g->gpu->axes[i].placed))
             return false;
     return true;
 }
@@ -102,7 +111,7 @@ static bool is_ready(struct gen *g, const struct ir_node *n, uint8_t axis)
         for (uint32_t i = 0; i < g->f->axes.count; i++)
             if (f.factor[i] && !gpu_is_ready(g, f.factor[i]))
                 return false;
-        if (!others_are_placed(g, f.axes & ~((axis_set)1 << axis)))
+        if (!others_are_placed(g, f.axes & ~((axis_set)1 << axis), axis))
             return false;
     }
     return true;
@@ -125,19 +134,20 @@ static bool may_decide(struct gen *g, const struct ir_node *n, uint8_t axis)
     return is_uniform(g, others, axis);
 }
 
-/* ready: of those whose address is known at this place. */
+/* What is read in every round before what is read once. ready: of those whose address is known at this
+ * place. */
 static const struct ir_node *find_deciding(struct gen *g, const struct ir_block *b, uint8_t axis,
                                            bool ready)
 {
-    for (const struct ir_node *n = b->first; n; n = n->next) {
-        if (may_decide(g, n, axis) && (!ready || is_ready(g, n, axis)))
-            return n;
+    for (const struct ir_node *n = b->first; n; n = n->next)
         for (uint32_t i = 0; i < n->region_count; i++) {
             const struct ir_node *found = find_deciding(g, n->regions[i], axis, ready);
             if (found)
                 return found;
         }
-    }
+    for (const struct ir_node *n = b->first; n; n = n->next)
+        if (may_decide(g, n, axis) && (!ready || is_ready(g, n, axis)))
+            return n;
     return NULL;
 }
 
@@ -157,6 +167,23 @@ bool gpu_may_shift(struct gen *g, uint8_t axis)
            find_deciding(g, g->f->body, axis, false);
 }
 
+/* Of the access, for a tile that begins at `at`, in the first round of sweeps along other axes. */
+static struct gpu_address first_address(struct gen *g, const struct ir_node *n, uint8_t axis,
+                                        LLVMValueRef at)
+{
+    struct gpu_axis saved[IR_MAX_AXIS];
+    memcpy(saved, g->gpu->axes, sizeof saved);
+    axis_set axes = gpu_subscript_axes(g->f, n);
+    for (unsigned i = 0; i < g->f->axes.count; i++)
+        if ((axes >> i & 1) && i != axis && is_walked(g, i, axis))
+            g->gpu->axes[i] =
+                (struct gpu_axis){.placed = true, .start = gpu_scalar(g, g->f->axes.data[i].lo)};
+    g->gpu->axes[axis] = (struct gpu_axis){.placed = true, .start = at};
+    struct gpu_address a = gpu_address(g, n, axes);
+    memcpy(g->gpu->axes, saved, sizeof saved);
+    return a;
+}
+
 LLVMValueRef gpu_shift(struct gen *g, uint8_t axis, LLVMValueRef at, uint32_t granule,
                        uint64_t tile)
 {
@@ -165,10 +192,7 @@ LLVMValueRef gpu_shift(struct gen *g, uint8_t axis, LLVMValueRef at, uint32_t gr
     const struct ir_node *n = find_deciding(g, g->f->body, axis, true);
     if (!n)
         return NULL;
-    struct gpu_axis saved = g->gpu->axes[axis];
-    g->gpu->axes[axis] = (struct gpu_axis){.placed = true, .start = at};
-    struct gpu_address a = gpu_address(g, n, gpu_subscript_axes(g->f, n));
-    g->gpu->axes[axis] = saved;
+    struct gpu_address a = first_address(g, n, axis, at);
     while (granule > tile * a.bytes)
         granule /= 2;
     LLVMValueRef low = LLVMBuildAnd(g->b, a.base, gen_index(g, (int64_t)granule - 1), "");

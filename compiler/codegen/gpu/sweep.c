@@ -262,15 +262,13 @@ static void walk_ring(struct gen *g, const struct sweep *s, struct gpu_stage *st
 
 /* ---- the sweep --------------------------------------------------------------------------------- */
 
-enum { SECTOR_LINE = 128 }; /* bytes that the caches move together: rows begin best at multiples */
-
 /* A first tile has elements of the range, and of an empty range there is no tile. */
 static struct gpu_walk new_walk(struct gen *g, const struct sweep *s)
 {
     const struct ir_value *lo_of = s->node->operands[0], *hi_of = s->node->operands[1];
     LLVMValueRef lo = gpu_scalar(g, s->node->operands[0]);
     struct gpu_walk w = {.axis = s->axis, .lo = lo_of, .hi = hi_of, .begin = lo};
-    LLVMValueRef shift = gpu_shift(g, s->axis, lo, SECTOR_LINE, s->tile);
+    LLVMValueRef shift = gpu_shift(g, s->axis, lo, GPU_SWEEP_GRANULE, s->tile);
     if (!shift)
         return w;
     LLVMValueRef some = LLVMBuildICmp(g->b, LLVMIntSLT, lo, s->hi, "");

@@ -228,7 +228,7 @@ static LLVMValueRef has_whole_vectors(struct gen *g, const struct sweep *s,
     for (uint32_t r = 0; s->group % l->vector && r < l->regs; r += l->vector) {
         uint32_t from = gpu_axis_offset(l, r);
         cut = LLVMBuildOr(g->b, cut, cuts(g, a->left, from, l->vector), "");
-        if (a->before)
+        if (a->before && from < GPU_SWEEP_GRANULE)
             cut = LLVMBuildOr(g->b, cut, cuts(g, a->before, from, l->vector), "");
     }
     return LLVMBuildNot(g->b, cut, "");
@@ -241,7 +241,7 @@ static void place(struct gen *g, const struct sweep *s, LLVMValueRef start, enum
     bool guarded = kind == GPU_TILE_PART || kind == GPU_TILE_VECTORS;
     gpu_place_axis(g, s->axis, start, guarded ? s->hi : NULL, s->group);
     if (guarded && s->first)
-        gpu_skip_to(g, s->axis, s->first);
+        gpu_skip_to(g, s->axis, s->first, GPU_SWEEP_GRANULE);
     g->gpu->axes[s->axis].by_vectors = kind == GPU_TILE_VECTORS;
     if (kind == GPU_TILE_EMPTY)
         g->gpu->axes[s->axis].room = gen_int(g, g->t_i32, INT32_MIN);

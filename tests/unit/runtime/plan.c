@@ -69,6 +69,59 @@ static void test_launch(void **state)
     close_world(&w);
 }
 
+/* Rows that begin anywhere: on a GPU their tiles have room for what lies before them. */
+static void test_room_for_rows(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t width;
+        bool is_gpu;
+        const char *cover;
+    } cases[] = {
+        {1024, true,  "specialize.0=1,BD=1024,"},
+        {1017, true,  "specialize.0=0,BD=1024,"},
+        {1018, true,  "specialize.0=0,BD=1280,"},
+        {1023, true,  "specialize.0=0,BD=1280,"},
+        {1023, false, "specialize.0=0,BD=1024,"},
+        {4091, true,  "specialize.0=0,BD=5120,"},
+    };
+    static const char text[] =
+        "kernel copy(x: tensor<f16>[R, D], y: out tensor<f16>[R, D])\n"
+        "  specialize D % 8 == 0, align(x, 16), align(y, 16);\n"
+        "  meta BD = fit(D);\n"
+        "  tune { num_warps in {1, 2}; default { num_warps = 1 }; }\n"
+        "{ grid r in 0 .. R; axis c in 0 .. D tile BD; y[r, c] = x[r, c]; }\n"
+        "op copied(x: tensor<f16>[R, D]) -> (y: tensor<f16>[R, D]) { launch copy(x, y); }\n";
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct world w = open_world_on(text, cases[i].is_gpu);
+        const ldsl_argument x = tensor("x", LDSL_F16, 3, cases[i].width, -1);
+        ldsl_plan *plan = prepare(&w, "copied", &x, 1, NULL);
+        assert_non_null(strstr(ldsl_plan_launch_variant(plan, 0), cases[i].cover));
+        ldsl_plan_destroy(plan);
+        close_world(&w);
+    }
+}
+
+/* The widest tile is as wide as rows may be: there is no more room. */
+static void test_no_room_for_rows(void **state)
+{
+    (void)state;
+    static const char text[] =
+        "kernel last<T: float>(x: tensor<T>[R, D], y: out tensor<T>[R])\n"
+        "  specialize D % 8 == 0, align(x, 16);\n"
+        "  meta BD = fit(D);\n"
+        "{ grid r in 0 .. R; axis c in 0 .. D tile BD; y[r] = max(x[r, c] over c); }\n"
+        "op lasts(x: tensor<f16>[R, D]) -> (y: tensor<f16>[R]) { launch last(x, y); }\n";
+    struct world w = open_world_on(text, true);
+    const ldsl_argument x = tensor("x", LDSL_F16, 3, 65535, -1),
+                        wide = tensor("x", LDSL_F16, 3, 65537, -1);
+    ldsl_plan *plan = prepare(&w, "lasts", &x, 1, NULL);
+    assert_non_null(strstr(ldsl_plan_launch_variant(plan, 0), "specialize.0=0,BD=65536"));
+    ldsl_plan_destroy(plan);
+    assert_refused(&w, "lasts", &wide, 1, NULL, "last: no tile is wide enough to hold it at once");
+    close_world(&w);
+}
+
 /* What is absent, wider, strided or asked for picks another variant. */
 static void test_variant_choice(void **state)
 {
@@ -721,6 +774,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_launch),
+        cmocka_unit_test(test_room_for_rows),
+        cmocka_unit_test(test_no_room_for_rows),
         cmocka_unit_test(test_variant_choice),
         cmocka_unit_test(test_schedule_values),
         cmocka_unit_test(test_schedule_on_cpu),

@@ -120,9 +120,56 @@ static void test_layer_norm(void **state)
     close_world(&w);
 }
 
+/* As many programs as need no more turns; all rows of one begin equally far from a multiple of 16 bytes. */
+static void test_programs(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t rows, width, most, wide, programs;
+    } cases[] = {
+        {8192, 4096, 264, 0, 256},
+        {8192, 4097, 264, 0, 256},
+        {8192, 4097, 132, 0, 128},
+        {1000, 4096, 132, 0, 125},
+        {1000, 4097, 132, 0, 128},
+        {1000, 4098, 132, 0, 128},
+        {1000, 4100, 132, 0, 126},
+        {1000, 4097, 132, 1, 128},
+        {1000, 4098, 132, 1, 126},
+        {4096, 4097, 30,  0, 24 },
+        {4096, 4097, 30,  1, 28 },
+        {24,   4097, 4,   0, 4  },
+        {100,  4097, 132, 0, 100},
+    };
+    static char text[1 << 16];
+    char *end = text;
+    const struct builtin_file *prelude = builtin_find("prelude.ldsl");
+    assert_non_null(prelude);
+    put_text(&end, prelude->text);
+    put_text(&end, "kernel fill(x: tensor<f32>[R, D], part: out tensor<f32>[P, D])\n"
+                   "{ grid p in 0 .. P; axis c in 0 .. D tile 64; sweep c { part[p, c] = 1.0; } }\n"
+                   "op filled(x: tensor<f32>[R, D], most: i64, const wide: bool) -> () {\n"
+                   "  let P = summing_programs(R, D, most, wide);\n"
+                   "  scratch part: tensor<f32>[P, D];\n"
+                   "  launch fill(x, part);\n"
+                   "}\n");
+    struct world w = open_world_on(text, true);
+    for (uint32_t i = 0; i < COUNT(cases); i++) {
+        const ldsl_argument args[] = {tensor("x", LDSL_F32, cases[i].rows, cases[i].width, -1),
+                                      integer("most", cases[i].most),
+                                      integer("wide", cases[i].wide)};
+        ldsl_plan *plan = prepare(&w, "filled", args, 3, NULL);
+        launch(plan);
+        assert_int_equal(DIM(&fake.events[0], "P"), cases[i].programs);
+        ldsl_plan_destroy(plan);
+    }
+    close_world(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_programs),
         cmocka_unit_test(test_rms_norm),
         cmocka_unit_test(test_layer_norm),
     };
