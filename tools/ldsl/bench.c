@@ -91,7 +91,7 @@ static enum ldsl_status load(struct call *c, struct session *s, const struct tri
 {
     enum ldsl_status status = trial_prepare(&c->plan, t, s->ops.library);
     if (!status)
-        status = loaded_create(&c->loaded, s->cli, &s->ops, t, c->plan, &s->flush);
+        status = loaded_create(&c->loaded, s->cli, &s->ops, t, LOADED_SEED, c->plan, &s->flush);
     if (!status && !s->options->launch)
         status = yardstick_load(&s->yardstick, c->loaded.bytes);
     return status;

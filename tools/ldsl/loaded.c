@@ -65,7 +65,7 @@ enum ldsl_status flush_run(const struct flush *flush, ldsl_context *context, voi
 
 /* Fills a tensor by its hint. A million values, repeated: their number is no multiple of a row. */
 static enum ldsl_status fill(struct cli *cli, ldsl_buffer *buffer, const struct trial *t,
-                             const ldsl_tensor_info *info)
+                             uint64_t seed, const ldsl_tensor_info *info)
 {
     struct tensor_error error;
     struct tensor pattern = {0};
@@ -74,7 +74,7 @@ static enum ldsl_status fill(struct cli *cli, ldsl_buffer *buffer, const struct 
     int64_t shape[1] = {(int64_t)(count < 1000003 ? count : 1000003)};
     enum ldsl_status status = LDSL_OK;
     if (!tensor_create(&pattern, info->dtype, 1, shape, &error) ||
-        !trial_sample(&pattern, t, (uint32_t)(p - t->subject->params), 1, &error)) {
+        !trial_sample(&pattern, t, (uint32_t)(p - t->subject->params), seed, &error)) {
         cli_error(cli, "%s", error.text);
         status = LDSL_ARGUMENT;
     }
@@ -97,7 +97,7 @@ static enum ldsl_status keep_before(struct loaded *l, uint32_t i)
 }
 
 static enum ldsl_status load_tensor(struct loaded *l, uint32_t i, struct cli *cli,
-                                    const struct trial *t)
+                                    const struct trial *t, uint64_t seed)
 {
     ldsl_tensor_info info;
     ldsl_plan_tensor(l->plan, i, &info);
@@ -109,12 +109,13 @@ static enum ldsl_status load_tensor(struct loaded *l, uint32_t i, struct cli *cl
     bool is_mut = info.is_written && !info.is_output;
     l->bytes += info.bytes * (is_mut ? 2 : 1);
     if (info.bytes) /* outputs too: their pages must be there */
-        status = fill(cli, l->buffers[i], t, &info);
+        status = fill(cli, l->buffers[i], t, seed, &info);
     return !status && is_mut && info.bytes ? keep_before(l, i) : status;
 }
 
 enum ldsl_status loaded_create(struct loaded *l, struct cli *cli, const struct operators *ops,
-                               const struct trial *t, ldsl_plan *plan, const struct flush *flush)
+                               const struct trial *t, uint64_t seed, ldsl_plan *plan,
+                               const struct flush *flush)
 {
     *l = (struct loaded){.context = ops->context,
                          .flush = flush,
@@ -128,7 +129,7 @@ enum ldsl_status loaded_create(struct loaded *l, struct cli *cli, const struct o
         return LDSL_NOMEM;
     enum ldsl_status status = LDSL_OK;
     for (uint32_t i = 0; !status && i < l->count; i++)
-        status = load_tensor(l, i, cli, t);
+        status = load_tensor(l, i, cli, t, seed);
     return status ? status : loaded_use(l, plan);
 }
 

@@ -28,10 +28,13 @@ struct loaded {
     size_t bytes; /* that must move: inputs once, outputs once, mut both ways */
 };
 
+enum { LOADED_SEED = 1 }; /* where nobody asks for another */
+
 /* Makes and fills the tensors of the plan, one of trial t. loaded_destroy is safe either way, and
  * leaves the plan to the caller. */
 enum ldsl_status loaded_create(struct loaded *out, struct cli *cli, const struct operators *ops,
-                               const struct trial *t, ldsl_plan *plan, const struct flush *flush);
+                               const struct trial *t, uint64_t seed, ldsl_plan *plan,
+                               const struct flush *flush);
 void loaded_destroy(struct loaded *l);
 /* Launches mean this plan from now on. */
 enum ldsl_status loaded_use(struct loaded *l, ldsl_plan *plan);

@@ -19,6 +19,7 @@ enum {
 
 struct sampled {
     const struct trial *model;
+    uint64_t seed;
     struct loaded loaded;
     struct trial trial; /* of the rows alone: what the reference computes */
     uint32_t dim;       /* UINT32_MAX: everything is taken */
@@ -123,7 +124,7 @@ static bool make_trial(struct sampled *s)
 static enum ldsl_status run(struct sampled *s, ldsl_plan *plan, struct cli *cli,
                             const struct operators *ops, struct tensor_error *error)
 {
-    enum ldsl_status status = loaded_create(&s->loaded, cli, ops, s->model, plan, NULL);
+    enum ldsl_status status = loaded_create(&s->loaded, cli, ops, s->model, s->seed, plan, NULL);
     if (!status)
         status = poison_all(s);
     if (!status)
@@ -180,9 +181,10 @@ static bool fits(const struct trial *t)
 }
 
 void verify_model(struct outcome *out, struct coverage *coverage, const struct trial *t,
-                  struct cli *cli, const struct operators *ops, const struct references *references)
+                  uint64_t seed, struct cli *cli, const struct operators *ops,
+                  const struct references *references)
 {
-    struct sampled s = {.model = t, .dim = UINT32_MAX};
+    struct sampled s = {.model = t, .seed = seed, .dim = UINT32_MAX};
     bool whole = trial_elements(t) <= WHOLE_ELEMENTS;
     char name[400];
     *coverage = (struct coverage){0};

@@ -17,7 +17,7 @@ struct coverage {
  * between, computed by the reference as a call with that many rows. What is left is compared whole if
  * it is not too large, else fewer rows are run instead. */
 void verify_model(struct outcome *out, struct coverage *coverage, const struct trial *t,
-                  struct cli *cli, const struct operators *ops,
+                  uint64_t seed, struct cli *cli, const struct operators *ops,
                   const struct references *references);
 
 #endif

@@ -51,7 +51,7 @@ static int test_call(void *user, struct trial *t, enum ldsl_dtype dtype)
         return EXIT_DONE;
     cli_progress(s->cli, "%s: %s", w->tally.op, name);
     s->ear.muted = true;
-    verify_model(&outcome, &coverage, t, s->cli, &s->ops, &s->references);
+    verify_model(&outcome, &coverage, t, s->options->seed, s->cli, &s->ops, &s->references);
     name_case(name, sizeof name, t, &coverage);
     test_row(s, &w->tally, name, outcome.passed, outcome.error, outcome.allowed, outcome.why);
     s->ear.muted = false;

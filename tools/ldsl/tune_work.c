@@ -352,7 +352,7 @@ static void open_call(struct child *c)
     ldsl_plan *plan;
     enum ldsl_status status = get_plan(&plan, c, "");
     if (!status)
-        status = loaded_create(&c->loaded, c->cli, &c->ops, c->trial, plan, &c->flush);
+        status = loaded_create(&c->loaded, c->cli, &c->ops, c->trial, LOADED_SEED, plan, &c->flush);
     if (!status)
         answer(c, describe_call(c, plan));
     else if (status == LDSL_DEVICE)
