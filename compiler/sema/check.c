@@ -203,8 +203,8 @@ static void check_default(const struct const_scope *scope, const struct item *k,
         if (!named && !is_schedule_name(t->name.text))
             diag_error(s, d->at, DIAG_NO_DEFAULT, "the default leaves out %s", t->name.text);
     }
-    if (d->where)
-        check_truth(scope, d->where, "condition of the default");
+    if (d->own)
+        check_truth(scope, d->own, "condition of the default");
 }
 
 static void check_schedule(struct session *s, const struct ast_tune *t, const struct expr *x,
@@ -243,6 +243,8 @@ static void check_tune(struct sema_item *item)
         check_tune_values(&scope, &k->kernel.tune.data[i]);
     for (uint32_t i = 0; i < k->kernel.where.count; i++)
         check_truth(&scope, k->kernel.where.data[i], "condition");
+    for (uint32_t i = 0; i < k->kernel.groups.count; i++)
+        check_truth(&scope, k->kernel.groups.data[i], "condition of the defaults");
     for (uint32_t i = 0; i < k->kernel.defaults.count; i++) {
         check_default(&scope, k, &k->kernel.defaults.data[i]);
         always |= !k->kernel.defaults.data[i].where;

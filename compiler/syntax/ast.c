@@ -65,6 +65,13 @@ struct expr *new_binary(struct parse *p, struct span at, enum ast_binary op, str
     return bounded(p, e);
 }
 
+struct expr *new_both(struct parse *p, struct expr *left, struct expr *right)
+{
+    if (!left || !right)
+        return left ? left : right;
+    return new_binary(p, right->at, AST_AND, right->at, left, right);
+}
+
 struct expr *new_cond(struct parse *p, struct span at, struct expr *test, struct expr *yes,
                       struct expr *no)
 {

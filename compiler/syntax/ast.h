@@ -277,7 +277,8 @@ struct ast_tune {
 
 struct ast_default {
     ast_settings settings;
-    struct expr *where; /* NULL: always */
+    struct expr *own;   /* the condition that the entry itself says, or NULL */
+    struct expr *where; /* that and those of the groups around it; NULL: always */
     struct span at;
 };
 
@@ -342,6 +343,7 @@ struct item {
             VEC(struct ast_tune) tune;
             VEC(struct expr *) where;
             VEC(struct ast_default) defaults;
+            VEC(struct expr *) groups; /* conditions of where .. { defaults } */
             bool has_tune;
             struct span tune_at;
             ast_block body;

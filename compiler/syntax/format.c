@@ -319,7 +319,7 @@ static bool in_tune(const struct layout *f)
 
 static bool is_body(const struct layout *f, uint32_t i)
 {
-    return f->header && is_block(f, i, '{') && kind_at(f, f->before) != TUNE;
+    return f->header && !in_tune(f) && is_block(f, i, '{') && kind_at(f, f->before) != TUNE;
 }
 
 /* After a header with clauses or of several lines, the body's '{' stands alone. */
@@ -434,8 +434,8 @@ static void enter_item(struct layout *f, uint32_t i)
 
 static void open_block(struct layout *f)
 {
+    f->header = f->header && (in_tune(f) || kind_at(f, f->before) == TUNE);
     vec_push(f->arena, &f->closes, f->base);
-    f->header = f->header && kind_at(f, f->before) == TUNE;
 }
 
 static void close_block(struct layout *f)

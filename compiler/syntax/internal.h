@@ -89,6 +89,7 @@ struct parse {
     struct item *item;
     uint32_t next;   /* the token to hand out next */
     uint32_t depth;  /* blocks open */
+    struct expr *group; /* what the groups of defaults around the next token ask, or NULL */
     bool in_clauses; /* past the signature */
     bool no_item;    /* its signature did not parse */
     bool said_too_deep;
@@ -153,6 +154,8 @@ void damage_spread(struct damage *d, const struct parse *p, struct ast_file *fil
 
 struct expr *new_expr(struct parse *p, enum expr_kind kind, struct span at);
 struct expr *new_text_expr(struct parse *p, enum expr_kind kind, struct span at, const char *text);
+/* left && right; one may be NULL, for true. */
+struct expr *new_both(struct parse *p, struct expr *left, struct expr *right);
 struct expr *new_unary(struct parse *p, struct span at, enum ast_unary op, struct expr *operand);
 struct expr *new_binary(struct parse *p, struct span at, enum ast_binary op, struct span op_at,
                         struct expr *left, struct expr *right);

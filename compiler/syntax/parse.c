@@ -145,6 +145,7 @@ static struct item *parse_item(struct parse *p, struct item_range range)
     p->range = range;
     p->next = range.first;
     p->depth = 0;
+    p->group = NULL;
     p->in_clauses = p->no_item = p->said_too_deep = false;
     p->last_error = NO_PARTNER;
     p->errors_before = p->s->errors;

@@ -43,6 +43,13 @@ static void syntax_yyerror(struct span *at, struct parse *p, const char *text);
 #define PUSH(list, ...) vec_push(p->arena, list, __VA_ARGS__)
 #define BINARY(result, at, op, op_at, left, right)                                                 \
     ((result) = new_binary(p, at, AST_##op, op_at, left, right))
+
+/* An entry of the group of defaults that is being read. */
+static void add_default(struct parse *p, ast_settings settings, struct expr *own, struct span at)
+{
+    struct ast_default d = {settings, own, new_both(p, p->group, own), at};
+    PUSH(&p->item->kernel.defaults, d);
+}
 }
 
 %union {
@@ -318,11 +325,30 @@ tune
         { PUSH(&p->item->kernel.tune, (struct ast_tune){$name, $tune_values}); }
     | WHERE expr ';'
         { PUSH(&p->item->kernel.where, $expr); }
-    | DEFAULT '{' settings '}' ';'
-        { PUSH(&p->item->kernel.defaults, (struct ast_default){$settings, NULL, @$}); }
-    | DEFAULT '{' settings '}' WHERE expr ';'
-        { PUSH(&p->item->kernel.defaults, (struct ast_default){$settings, $expr, @$}); }
+    | default
     | error SYNC                    { yyerrok; }
+    ;
+
+default
+    : DEFAULT '{' settings '}' ';'  { add_default(p, $settings, NULL, @$); }
+    | DEFAULT '{' settings '}' WHERE expr ';'
+                                    { add_default(p, $settings, $expr, @$); }
+    | WHERE expr open
+        {
+            $<expr>$ = p->group;
+            PUSH(&p->item->kernel.groups, $expr);
+            p->group = new_both(p, p->group, $expr);
+        }[outer] defaults '}'
+        {
+            p->group = $<expr>outer;
+            p->depth--;
+        }
+    ;
+
+defaults
+    : %empty
+    | defaults default
+    | defaults error SYNC           { yyerrok; }
     ;
 
 tune_values

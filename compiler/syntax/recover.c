@@ -28,6 +28,16 @@ static uint32_t enclosing_block(const struct parse *p, uint32_t index)
     return NO_PARTNER;
 }
 
+static uint32_t outermost_block(const struct parse *p, uint32_t index)
+{
+    uint32_t block = enclosing_block(p, index), outer = block;
+    while (outer != NO_PARTNER) {
+        block = outer;
+        outer = enclosing_block(p, block);
+    }
+    return block;
+}
+
 /* ---- what is wrong -------------------------------------------------------------------------- */
 
 static bool is_literal_kind(int kind)
@@ -255,7 +265,7 @@ static void suggest(struct parse *p, uint32_t index, const struct wanted *w)
 
 static void report_missing_semicolon(struct parse *p, uint32_t index)
 {
-    uint32_t end = p->tokens.data[index - 1].end, block = enclosing_block(p, index);
+    uint32_t end = p->tokens.data[index - 1].end, block = outermost_block(p, index);
     bool in_body = block != NO_PARTNER && kind_at(p, block - 1) != TUNE;
     diag_error(p->s, (struct span){p->source, end, end}, DIAG_MISSING_SEMICOLON,
                "missing ';' after this %s",
@@ -337,6 +347,13 @@ static bool begins_clause(int kind)
     return false;
 }
 
+/* { .. } of values or settings, whose '}' ends no block. */
+static bool closes_set(const struct parse *p, uint32_t index)
+{
+    uint32_t opener = p->tokens.data[index].partner;
+    return opener != NO_PARTNER && !p->tokens.data[opener].opens_block;
+}
+
 /* After the statement: past its ';' or its last block; or at the '}' of the block around it, or at a
  * line that surely begins another one. */
 static uint32_t next_statement(const struct parse *p, uint32_t index)
@@ -345,7 +362,7 @@ static uint32_t next_statement(const struct parse *p, uint32_t index)
         const struct token *t = &p->tokens.data[i];
         if (t->kind == ';')
             return i + 1;
-        if (t->kind == '}')
+        if (t->kind == '}' && !closes_set(p, i))
             return i;
         if (i > index && starts_line(p, i) && begins_statement(t->kind))
             return i;

@@ -121,7 +121,9 @@ static void kernel_header(void **state)
                 "  require D > 0, \"empty\"; require D < 9; specialize D % 8 == 0, align(x, 16);\n"
                 "  specialize packed(x); meta BD = fit(D), Q: index = 2;\n"
                 "  tune { B in {1, 2 .. 8, 16 .. 64 step 16}; where B < BD; default { B = 1 };\n"
-                "    default { B = 2, s = true } where dev.cc >= 90; }\n"
+                "    default { B = 2, s = true } where dev.cc >= 90;\n"
+                "    where B < 8 { default { B = 3 }; where s { default { B = 4 } where D > 1; }\n"
+                "      default { B = 5 }; } where s { } default { B = 6 }; }\n"
                 "{ }\n",
                 "kernel k\n"
                 "  attribute ordered\n"
@@ -137,6 +139,10 @@ static void kernel_header(void **state)
                 "  where (B < BD)\n"
                 "  default {B = 1}\n"
                 "  default {B = 2, s = true} where (dev.cc >= 90)\n"
+                "  default {B = 3} where (B < 8)\n"
+                "  default {B = 4} where (((B < 8) && s) && (D > 1))\n"
+                "  default {B = 5} where (B < 8)\n"
+                "  default {B = 6}\n"
                 "  body\n");
 }
 
