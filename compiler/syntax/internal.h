@@ -87,11 +87,11 @@ struct parse {
     /* The item being parsed. */
     struct item_range range;
     struct item *item;
-    uint32_t next;   /* the token to hand out next */
-    uint32_t depth;  /* blocks open */
+    uint32_t next;      /* the token to hand out next */
+    uint32_t depth;     /* blocks open */
     struct expr *group; /* what the groups of defaults around the next token ask, or NULL */
-    bool in_clauses; /* past the signature */
-    bool no_item;    /* its signature did not parse */
+    bool in_clauses;    /* past the signature */
+    bool no_item;       /* its signature did not parse */
     bool said_too_deep;
     uint32_t errors_before; /* the session's count when the item began */
 

@@ -111,34 +111,35 @@ static void short_blocks_may_stay_on_one_line(void **state)
 static void headers_put_clauses_on_lines(void **state)
 {
     (void)state;
-    expect_format("/// Doc.\n@ordered kernel k<T: float>(x: tensor<T>[N],\ny: tensor<T>[N]) "
-                  "require N > 1; tune { "
-                  "B in {1, 2}; where B < 2;\nwhere N < 4 { where N < 2 { default { B = 2 }; }\n"
-                  "default { B = 1 } where N < 3; // three\n} default { B = 1 }; } { grid i in 0 .. N; }\n"
-                  "op o(x: tensor<f32>[N]) -> (y: tensor<f32>[N]) key(N); bench{N=3}; { zero(y); }",
-                  "/// Doc.\n"
-                  "@ordered\n"
-                  "kernel k<T: float>(x: tensor<T>[N],\n"
-                  "    y: tensor<T>[N])\n"
-                  "  require N > 1;\n"
-                  "  tune {\n"
-                  "    B in {1, 2}; where B < 2;\n"
-                  "    where N < 4 {\n"
-                  "      where N < 2 { default { B = 2 }; }\n"
-                  "      default { B = 1 } where N < 3;  // three\n"
-                  "    }\n"
-                  "    default { B = 1 };\n"
-                  "  }\n"
-                  "{\n"
-                  "  grid i in 0 .. N;\n"
-                  "}\n"
-                  "\n"
-                  "op o(x: tensor<f32>[N]) -> (y: tensor<f32>[N])\n"
-                  "  key(N);\n"
-                  "  bench { N = 3 };\n"
-                  "{\n"
-                  "  zero(y);\n"
-                  "}\n");
+    expect_format(
+        "/// Doc.\n@ordered kernel k<T: float>(x: tensor<T>[N],\ny: tensor<T>[N]) "
+        "require N > 1; tune { "
+        "B in {1, 2}; where B < 2;\nwhere N < 4 { where N < 2 { default { B = 2 }; }\n"
+        "default { B = 1 } where N < 3; // three\n} default { B = 1 }; } { grid i in 0 .. N; }\n"
+        "op o(x: tensor<f32>[N]) -> (y: tensor<f32>[N]) key(N); bench{N=3}; { zero(y); }",
+        "/// Doc.\n"
+        "@ordered\n"
+        "kernel k<T: float>(x: tensor<T>[N],\n"
+        "    y: tensor<T>[N])\n"
+        "  require N > 1;\n"
+        "  tune {\n"
+        "    B in {1, 2}; where B < 2;\n"
+        "    where N < 4 {\n"
+        "      where N < 2 { default { B = 2 }; }\n"
+        "      default { B = 1 } where N < 3;  // three\n"
+        "    }\n"
+        "    default { B = 1 };\n"
+        "  }\n"
+        "{\n"
+        "  grid i in 0 .. N;\n"
+        "}\n"
+        "\n"
+        "op o(x: tensor<f32>[N]) -> (y: tensor<f32>[N])\n"
+        "  key(N);\n"
+        "  bench { N = 3 };\n"
+        "{\n"
+        "  zero(y);\n"
+        "}\n");
 }
 
 static void long_lines_are_broken(void **state)
