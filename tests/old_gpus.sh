@@ -6,8 +6,8 @@ fail=0
 out=$(mktemp)
 trap 'rm -f "$out"' EXIT
 "$ldsl" test --device simt:86 --cases 4 >"$out" 2>&1 || fail=1
-for op in rms_norm_bwd layer_norm layer_norm_bwd fused_add_rms_norm softmax softmax_bwd; do
-    for columns in 16384 20000; do
+for op in rms_norm rms_norm_bwd layer_norm layer_norm_bwd fused_add_rms_norm fused_add_rms_norm_bwd softmax softmax_bwd; do
+    for columns in 2001 16384 16383 20000; do
         "$ldsl" test $op --device simt:86 --shape R=2,D=$columns --dtype f32 >>"$out" 2>&1 || fail=1
     done
 done
